@@ -1,0 +1,1 @@
+"""Floor 2: out. Redaction, delivery, and one module per sink."""
