@@ -24,6 +24,7 @@ class Ask:
         parallel: whether several tools may be called at once.
         schema: the JSON schema of a structured answer.
         max_tokens: where the answer is cut off.
+        choice: which of several answers to the same request; each says something else.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Ask:
     parallel: bool = True
     schema: Json | None = None
     max_tokens: int | None = None
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def _tokens(ask: Ask) -> list[str]:
         return pieces(dumps(sample(ask.schema)))
     if "chunks" in ask.directives:
         return [f" {number}" for number in range(int(ask.directives["chunks"]))]
-    return pieces(ask.directives.get("say") or f"You said: {without(ask.text)}")
+    said = ask.directives.get("say") or f"You said: {without(ask.text)}"
+    return pieces(f"{said} ({ask.choice + 1})" if ask.choice else said)
 
 
 def _calls(ask: Ask) -> list[ToolCall]:

@@ -27,11 +27,7 @@ _AUDIO = b"RIFF fake audio"
 
 def create(request: Request) -> Reply | EventStream:
     """Answer a chat completion."""
-    if not request.json.get("messages"):
-        return errors.reply(
-            400, "Invalid 'messages': empty array. Expected an array with minimum length 1.", "messages"
-        )
-    answers = [compose(_ask(request)) for _ in range(request.json.get("n") or 1)]
+    answers = [compose(_ask(request, choice)) for choice in range(request.json.get("n") or 1)]
     if not request.streaming:
         return reply_json(_completion(request, answers))
     frames = [frame(chunk) for chunk in _chunks(request, answers)]
@@ -40,7 +36,7 @@ def create(request: Request) -> Reply | EventStream:
     return EventStream([*frames, DONE])
 
 
-def _ask(request: Request) -> Ask:
+def _ask(request: Request, choice: int) -> Ask:
     body = request.json
     wanted = body.get("response_format") or {}
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
@@ -51,6 +47,7 @@ def _ask(request: Request) -> Ask:
         parallel=body.get("parallel_tool_calls", True),
         schema=wanted["json_schema"]["schema"] if wanted.get("type") == "json_schema" else None,
         max_tokens=limit,
+        choice=choice,
     )
 
 

@@ -20,15 +20,16 @@ from callspan.cli.fake_openai.wire import (
 
 def create(request: Request) -> Reply | EventStream:
     """Answer ``n`` choices for each prompt."""
-    answers = [_answer(request, prompt) for prompt in _prompts(request) for _ in range(request.json.get("n") or 1)]
+    choices = range(request.json.get("n") or 1)
+    answers = [_answer(request, prompt, choice) for prompt in _prompts(request) for choice in choices]
     head = {"id": new_id("cmpl-"), "object": "text_completion", "created": int(time.time()), "model": request.model}
     usage = {} if "no-usage" in request.directives else {"usage": _usage(request, answers)}
     if not request.streaming:
-        choices = [
+        texts = [
             _choice(index, answer.text, _finish(answer), _logprobs(request, answer.tokens))
             for index, answer in enumerate(answers)
         ]
-        return reply_json({**head, "choices": choices, **usage}, **{"openai-model": request.model})
+        return reply_json({**head, "choices": texts, **usage}, **{"openai-model": request.model})
     frames = [frame({**head, "choices": [choice]}) for choice in _pieces(request, answers)]
     if (request.json.get("stream_options") or {}).get("include_usage") and usage:
         frames.append(frame({**head, "choices": [], **usage}))
@@ -42,9 +43,9 @@ def _prompts(request: Request) -> list[str]:
     return prompt if isinstance(prompt, list) else [prompt]
 
 
-def _answer(request: Request, prompt: str) -> Answer:
-    # The API stops after 16 tokens where it is not told when to.
-    return compose(Ask(text=prompt, directives=request.directives, max_tokens=request.json.get("max_tokens") or 16))
+def _answer(request: Request, prompt: str, choice: int) -> Answer:
+    limit = request.json.get("max_tokens") or 16  # the API's default
+    return compose(Ask(text=prompt, directives=request.directives, max_tokens=limit, choice=choice))
 
 
 def _finish(answer: Answer) -> str:

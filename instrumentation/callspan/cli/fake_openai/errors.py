@@ -24,6 +24,17 @@ _ERRORS = {
 }
 
 
+# What a request cannot do without, by route.
+_REQUIRED = {
+    "/chat/completions": "messages",
+    "/completions": "prompt",
+    "/embeddings": "input",
+    "/moderations": "input",
+    "/images/generations": "prompt",
+    "/audio/speech": "input",
+}
+
+
 def envelope(status: int, message: str | None = None, param: str | None = None) -> Json:
     """Return the body of an error answer: ``{"error": {...}}``."""
     kind, code, text = _ERRORS.get(status, ("server_error", None, f"Error {status}."))
@@ -44,7 +55,10 @@ def refused(request: Request) -> Reply | None:
         return reply(401, "You didn't provide an API key.")
     if request.json.get("model") == "no-such-model":
         return reply(404, "The model `no-such-model` does not exist or you do not have access to it.")
+    required = _REQUIRED.get(request.route)
+    if required is not None and not request.json.get(required):
+        return reply(400, f"Missing required parameter: '{required}'.", required)
     asked = request.directives.get("error")
     if asked is None and request.headers.get("x-stainless-retry-count", "0") == "0":
         asked = request.directives.get("flaky")
-    return None if asked is None else reply(int(asked))
+    return None if asked is None else reply(int(asked or 500))

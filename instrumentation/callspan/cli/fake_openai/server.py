@@ -2,7 +2,6 @@
 
 import json
 import socket
-import struct
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -145,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, EventStream):
             self._send_events(request, answer)
         elif "reset-midstream" in request.directives:
-            self._reset()
+            self.close_connection = True
         else:
             self._send(request, answer)
 
@@ -176,27 +175,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_events(self, request: Request, stream: EventStream) -> None:
         head = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
         self._send_head(request, 200, head)
-        reset_at = len(stream.frames) // 2 if "reset-midstream" in request.directives else None
-        for number, frame in enumerate(stream.frames):
-            if number == reset_at:
-                self._reset()
-                return
+        # An early end, not a TCP reset: a reset would discard what the client has not read yet.
+        dropped = "reset-midstream" in request.directives
+        for frame in stream.frames[: len(stream.frames) // 2] if dropped else stream.frames:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
             self._pause(request)
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _reset(self) -> None:
-        """Close with a reset instead of an orderly end."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        raise ConnectionResetError
+        if dropped:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
 
 
 def parse_body(content_type: str, body: bytes) -> Json:
     """Return a JSON object or a form's fields (files by name and size); empty if the body is neither."""
     if content_type.startswith("application/json"):
-        parsed = json.loads(body)
-        return parsed if isinstance(parsed, dict) else {}
+        with suppress(ValueError):
+            parsed = json.loads(body)
+            return parsed if isinstance(parsed, dict) else {}
     if not content_type.startswith("multipart/form-data"):
         return {}
     form = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
