@@ -1,0 +1,1 @@
+"""One module per client library: what to wrap, and how to read it."""

@@ -1,0 +1,228 @@
+"""What the APIs of OpenAI have in common: parameters, usage, content parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio, secrets
+
+from callspan.core.call import Call
+from callspan.core.model import Parameters
+from callspan.core.view import View, field
+
+# Parameters of every method that concern the transport, not the model.
+_TRANSPORT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+
+
+def read_parameters(call: Call, parameters: Parameters, names: Mapping[str, str], skip: frozenset[str]) -> None:
+    """Write request parameters to their attributes, and those that have none to ``callspan.request.parameters``.
+
+    Args:
+        call: the call.
+        parameters: what the application passed.
+        names: parameter -> attribute, for scalars and lists of strings.
+        skip: parameters that are read elsewhere (content).
+    """
+    attributes = call.attributes
+    rest = {}
+    for name, value in parameters.items():
+        if (attribute := names.get(name)) is not None:
+            attributes[attribute] = value
+        elif name not in skip and name not in _TRANSPORT:
+            rest[name] = value
+    extra_body = parameters.get("extra_body")
+    if isinstance(extra_body, Mapping):
+        call.add_metadata(extra_body.get("metadata"))
+        rest.update((name, value) for name, value in extra_body.items() if name != "metadata")
+    call.add_metadata(parameters.get("metadata"))
+    if (user := parameters.get("user")) is not None:
+        attributes.setdefault(attr.CALLSPAN_USER, user)
+    # A parameter without a name of its own may hold anything, a system prompt included.
+    if rest and call.captures_content:
+        attributes[attr.CALLSPAN_REQUEST_PARAMETERS] = jsonio.dumps(rest)
+
+
+def read_identity(call: Call, response: Any) -> None:
+    """The answer's id, model, tier and fingerprint, and the provider's request id."""
+    attributes = call.attributes
+    for name, attribute in (
+        ("id", attr.GEN_AI_RESPONSE_ID),
+        ("model", attr.GEN_AI_RESPONSE_MODEL),
+        ("service_tier", attr.OPENAI_RESPONSE_SERVICE_TIER),
+        ("system_fingerprint", attr.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
+        ("_request_id", attr.CALLSPAN_PROVIDER_REQUEST_ID),
+    ):
+        value = getattr(response, name, None)
+        if value:
+            attributes[attribute] = value
+
+
+# Usage fields, by the names of Chat Completions and of Responses; the totals include the parts, as the conventions ask.
+_USAGE = (
+    ("prompt_tokens", attr.GEN_AI_USAGE_INPUT_TOKENS),
+    ("input_tokens", attr.GEN_AI_USAGE_INPUT_TOKENS),
+    ("completion_tokens", attr.GEN_AI_USAGE_OUTPUT_TOKENS),
+    ("output_tokens", attr.GEN_AI_USAGE_OUTPUT_TOKENS),
+)
+_INPUT_DETAILS = (
+    ("cached_tokens", attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS),
+    ("cache_write_tokens", attr.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS),
+    ("audio_tokens", attr.GEN_AI_USAGE_AUDIO_INPUT_TOKENS),
+    ("image_tokens", attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS),
+    ("text_tokens", attr.GEN_AI_USAGE_TEXT_INPUT_TOKENS),
+)
+_OUTPUT_DETAILS = (
+    ("reasoning_tokens", attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS),
+    ("audio_tokens", attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS),
+    ("image_tokens", attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS),
+    ("text_tokens", attr.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS),
+)
+_DETAILS = (
+    ("prompt_tokens_details", _INPUT_DETAILS),
+    ("input_tokens_details", _INPUT_DETAILS),
+    ("input_token_details", _INPUT_DETAILS),
+    ("completion_tokens_details", _OUTPUT_DETAILS),
+    ("output_tokens_details", _OUTPUT_DETAILS),
+)
+
+
+def read_usage(call: Call, usage: Any) -> None:
+    """Token counts as the provider reports them; what it does not report stays absent."""
+    if usage is None:
+        return
+    attributes = call.attributes
+    fields = _fields(usage)
+    for name, attribute in _USAGE:
+        if isinstance(count := fields.get(name), int):
+            attributes[attribute] = count
+    for details_name, names in _DETAILS:
+        if (details := fields.get(details_name)) is not None:
+            values = _fields(details)
+            for name, attribute in names:
+                if isinstance(count := values.get(name), int):
+                    attributes[attribute] = count
+
+
+def _fields(model: Any) -> Mapping[str, Any]:
+    """The fields of an SDK model, of a `View` or of its inside, without the cost of attribute misses."""
+    if isinstance(model, dict):
+        return model
+    return model.model_dump() if isinstance(model, View) else vars(model)
+
+
+def set_json(call: Call, attribute: str, value: Any) -> None:
+    """Write content, if content is recorded and there is any."""
+    if value and call.captures_content:
+        call.attributes[attribute] = jsonio.dumps(value)
+
+
+def tool_arguments(text: Any) -> Any:
+    """Arguments of a tool call as JSON; the raw text if it does not parse (the conventions allow any)."""
+    if not isinstance(text, str) or not text:
+        return text
+    try:
+        return jsonio.loads(text)
+    except ValueError:
+        return text
+
+
+def tool_call(name: Any, call_id: Any, arguments: Any) -> dict[str, Any]:
+    """A ``tool_call`` part."""
+    part = {"type": "tool_call", "name": name, "arguments": tool_arguments(arguments)}
+    if call_id:
+        part["id"] = call_id
+    return part
+
+
+# Inline media up to this many base64 characters are kept; larger ones would fill queues and break collectors' limits.
+MAX_BLOB_CHARS = 65_536
+
+
+def blob(modality: str, mime_type: str | None, content: str) -> dict[str, Any]:
+    """A ``blob`` part; large content is left out, and its size in bytes said."""
+    part: dict[str, Any] = {"type": "blob", "modality": modality}
+    if mime_type:
+        part["mime_type"] = mime_type
+    if len(content) > MAX_BLOB_CHARS:
+        return {**part, "content": "", "omitted_bytes": len(content) * 3 // 4}
+    return {**part, "content": content}
+
+
+def media_part(modality: str, url: Any) -> dict[str, Any]:
+    """An image or file by URL: inline data becomes a ``blob``, everything else a ``uri`` without its credentials."""
+    text = str(url)
+    if text.startswith("data:"):
+        head, _, data = text[5:].partition(",")
+        return blob(modality, head.partition(";")[0], data)
+    return {"type": "uri", "modality": modality, "uri": secrets.strip_url(text)}
+
+
+def plain(value: Any) -> Any:
+    """An SDK object as JSON-ready data."""
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_none=True) if callable(dump) else value
+
+
+def content_parts(content: Any) -> list[dict[str, Any]]:
+    """Message content of Chat Completions or Responses as parts of the conventions."""
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}]
+    if content is None:
+        return []
+    if not isinstance(content, Iterable) or isinstance(content, Mapping):
+        return [{"type": "text", "content": str(content)}]
+    return [_part(item) for item in content]
+
+
+def _part(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"type": "text", "content": item}
+    kind = field(item, "type")
+    reader = _PARTS.get(kind) if isinstance(kind, str) else None
+    return reader(item) if reader is not None else plain(item)
+
+
+def _text(item: Any) -> dict[str, Any]:
+    return {"type": "text", "content": field(item, "text")}
+
+
+def _refusal(item: Any) -> dict[str, Any]:
+    return {"type": "refusal", "content": field(item, "refusal")}
+
+
+def _image_url(item: Any) -> dict[str, Any]:
+    image = field(item, "image_url")
+    if image is None:  # Responses: an uploaded file
+        return {"type": "file", "modality": "image", "file_id": field(item, "file_id")}
+    return media_part("image", image if isinstance(image, str) else field(image, "url"))
+
+
+def _audio(item: Any) -> dict[str, Any]:
+    audio = field(item, "input_audio")
+    return blob("audio", f"audio/{field(audio, 'format')}", field(audio, "data"))
+
+
+def _file(item: Any) -> dict[str, Any]:
+    file = field(item, "file") or item
+    if (file_id := field(file, "file_id")) is not None:
+        return {"type": "file", "modality": "document", "file_id": file_id}
+    if (url := field(file, "file_url")) is not None:
+        return media_part("document", url)
+    return media_part("document", field(file, "file_data"))
+
+
+_PARTS = {
+    "text": _text,
+    "input_text": _text,
+    "output_text": _text,
+    "summary_text": _text,
+    "reasoning_text": _text,
+    "refusal": _refusal,
+    "image_url": _image_url,
+    "input_image": _image_url,
+    "input_audio": _audio,
+    "file": _file,
+    "input_file": _file,
+}

@@ -1,0 +1,46 @@
+"""Embeddings: ``client.embeddings.create``.
+
+Source: https://platform.openai.com/docs/api-reference/embeddings
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callspan_semconv import attributes as attr
+
+from callspan.clients.openai.common import read_identity, read_parameters, read_usage, set_json
+from callspan.clients.openai.completions import text_messages
+from callspan.core.call import Call
+from callspan.core.model import Operation, Parameters
+
+_PARAMETERS = {"model": attr.GEN_AI_REQUEST_MODEL, "dimensions": attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT}
+_READ_HERE = frozenset({"input", "encoding_format", "metadata"})
+
+
+def _request(call: Call, parameters: Parameters) -> None:
+    read_parameters(call, parameters, _PARAMETERS, _READ_HERE)
+    if encoding := parameters.get("encoding_format"):
+        call.attributes[attr.GEN_AI_REQUEST_ENCODING_FORMATS] = (encoding,)
+    if call.captures_content:
+        set_json(call, attr.GEN_AI_INPUT_MESSAGES, text_messages(parameters.get("input")))
+
+
+def _response(call: Call, response: Any) -> None:
+    read_identity(call, response)
+    read_usage(call, getattr(response, "usage", None))
+    vectors = getattr(response, "data", None) or ()
+    call.attributes[attr.CALLSPAN_EMBEDDING_VECTORS] = len(vectors)
+    if vectors:
+        # As measured; what was asked for is a parameter.
+        call.attributes[attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] = _length(vectors[0].embedding)
+
+
+def _length(vector: Any) -> int:
+    """Dimensions of a vector: a list of numbers, or base64 of 4-byte floats."""
+    if isinstance(vector, str):
+        return (len(vector) * 3 // 4 - vector[-2:].count("=")) // 4
+    return len(vector)
+
+
+EMBEDDINGS = Operation(name="embeddings", call_type="embedding", request=_request, response=_response)

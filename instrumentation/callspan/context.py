@@ -1,0 +1,116 @@
+"""What the application says about the calls it makes: metadata, tags, user, session, redaction, sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """The merged values of all `context` blocks around a call."""
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    no_log: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # ready for the span
+
+
+EMPTY = CallContext()
+_current: ContextVar[CallContext] = ContextVar("callspan_context", default=EMPTY)
+
+current_context = _current.get
+
+
+class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
+    """Say something about every LLM call made inside the block, across awaits and tasks.
+
+    Usable as ``with`` and as ``async with``; blocks nest: metadata is merged, tags are added, the rest is overridden.
+
+    Args:
+        metadata: free key/values, kept on the span as ``callspan.metadata`` and in the payload; the keys of LiteLLM's
+            Langfuse integration (``trace_id``, ``generation_name``, ...) mean the same here.
+        tags: labels of the call.
+        user: the end user on whose behalf the call is made.
+        session_id: the conversation (``gen_ai.conversation.id``).
+        trace_name: metadata key ``trace_name``.
+        generation_name: metadata key ``generation_name``.
+        no_log: true: the calls are not recorded at all.
+        redact: name of the redaction policy for these calls: ``"none"`` drops content, ``"full"`` keeps it (only where
+            the operator allowed opting out of redaction), or the name of a mask.
+        sinks: only these sinks get the calls.
+
+    Raises:
+        TypeError: if ``metadata`` is no mapping, or ``tags`` or ``sinks`` is a single string.
+    """
+
+    def __init__(
+        self,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        trace_name: str | None = None,
+        generation_name: str | None = None,
+        no_log: bool | None = None,
+        redact: str | None = None,
+        sinks: Sequence[str] | None = None,
+    ) -> None:
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"callspan.context(metadata=...) takes a mapping, not {type(metadata).__name__}")
+        for name, value in (("tags", tags), ("sinks", sinks)):
+            if isinstance(value, str):
+                raise TypeError(f"callspan.context({name}=...) takes a sequence of strings, not one string")
+        self._metadata = {
+            **(metadata or {}),
+            **{
+                key: value
+                for key, value in (("trace_name", trace_name), ("generation_name", generation_name))
+                if value is not None
+            },
+        }
+        self._tags = tuple(tags or ())
+        self._no_log = no_log
+        self._attributes = {
+            key: value
+            for key, value in (
+                (attr.CALLSPAN_USER, user),
+                (attr.GEN_AI_CONVERSATION_ID, session_id),
+                (attr.CALLSPAN_REDACT, redact),
+                (attr.CALLSPAN_SINKS, None if sinks is None else tuple(sinks)),
+            )
+            if value is not None
+        }
+        self._tokens: list[Token[CallContext]] = []
+
+    def _merged(self, outer: CallContext) -> CallContext:
+        metadata = {**outer.metadata, **self._metadata}
+        merged = {**outer.attributes, **self._attributes}
+        if metadata:
+            merged[attr.CALLSPAN_METADATA] = jsonio.dumps(metadata)
+        if self._tags:
+            merged[attr.CALLSPAN_TAGS] = tuple(dict.fromkeys((*outer.attributes.get(attr.CALLSPAN_TAGS, ()), *self._tags)))
+        return CallContext(metadata, outer.no_log if self._no_log is None else self._no_log, merged)
+
+    def __enter__(self) -> context:
+        self._tokens.append(_current.set(self._merged(_current.get())))
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _current.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> context:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(exc_type, exc, traceback)

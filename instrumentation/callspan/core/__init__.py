@@ -1,0 +1,1 @@
+"""The call core: what every client module stands on."""

@@ -1,0 +1,100 @@
+"""The tables that a client module fills in: data, not flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from callspan.core.call import Call
+
+Parameters = Mapping[str, Any]
+
+
+class Accumulator(Protocol):
+    """Collects a stream: one `feed` per chunk on the application's thread, one `finish` at the end."""
+
+    def feed(self, chunk: Any) -> None:
+        """Take note of a chunk. Keep it cheap: it runs between the user's chunks."""
+
+    def finish(self, call: Call) -> None:
+        """Write what was collected, however far the stream came, to ``call``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kind of call and how to read it.
+
+    Attributes:
+        name: ``gen_ai.operation.name``.
+        call_type: LiteLLM's name of the operation, without the ``a`` of async calls; None: no model works in it.
+        request: reads the parameters into the call, before the request is sent.
+        response: reads a complete answer (the SDK's object, or an `callspan.core.view.View` of raw JSON).
+        stream: makes the accumulator for a streamed answer; None if the operation never streams.
+        positional: names of parameters that the method also takes by position, in order.
+        model: the parameter that names the model.
+    """
+
+    name: str
+    call_type: str | None
+    request: Callable[[Call, Parameters], None]
+    response: Callable[[Call, Any], None]
+    stream: Callable[[Call], Accumulator] | None = None
+    positional: tuple[str, ...] = ()
+    model: str = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a client object sends its requests, and whose conventions it speaks.
+
+    Attributes:
+        provider: ``gen_ai.provider.name``.
+        address: host name, empty if unknown.
+        port: TCP port, None if unknown.
+        attributes: further attributes of every span from this client object.
+    """
+
+    provider: str
+    address: str = ""
+    port: int | None = None
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A public method to wrap: ``module`` and ``Class.method`` (or a function's name)."""
+
+    module: str
+    path: str
+    operation: Operation
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client library.
+
+    Attributes:
+        name: the library's import name; also the name in ``instrument(clients=[...])``.
+        targets: what to wrap.
+        endpoint: where the object that the method is called on sends its requests.
+        raw_response: the HTTP response inside a raw result, None if the result is an ordinary one.
+        headers_parameter: the per-call parameter for extra HTTP headers.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    endpoint: Callable[[Any], Endpoint]
+    raw_response: Callable[[Any], Any]
+    headers_parameter: str
+
+
+def methods(module: str, class_name: str, operations: Mapping[str, Operation]) -> tuple[Target, ...]:
+    """Targets for the methods of ``class_name`` and of its twin ``Async<class_name>``."""
+    return tuple(
+        Target(module, f"{prefix}{class_name}.{method}", operation, is_async=bool(prefix))
+        for prefix in ("", "Async")
+        for method, operation in operations.items()
+    )

@@ -1,0 +1,65 @@
+"""Puts wrappers on the methods that the tables name, when their modules are imported."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from callspan.core import guard
+from callspan.core.model import Client, Target
+from callspan.core.shims import async_wrapper, sync_wrapper
+
+_logger = logging.getLogger("callspan")
+
+_hooked: set[Target] = set()
+_wanted: set[str] = set()  # clients
+_patched: dict[Target, tuple[Any, str]] = {}  # owner and attribute
+
+
+def patch(client: Client) -> None:
+    """Wrap the client's methods: now those whose modules are loaded, the others when they are."""
+    _wanted.add(client.name)
+    for target in client.targets:
+        if target not in _hooked:
+            _hooked.add(target)
+            # Runs at once if the module is loaded.
+            wrapt.register_post_import_hook(partial(_on_import, client, target), target.module)
+        elif target not in _patched and (module := sys.modules.get(target.module)) is not None:
+            _on_import(client, target, module)
+
+
+def unpatch(client: Client) -> None:
+    """Take the wrappers off again. Bound methods that the SDK cached keep theirs, which then does nothing."""
+    _wanted.discard(client.name)
+    for target in client.targets:
+        if (place := _patched.pop(target, None)) is not None:
+            owner, name = place
+            current = vars(owner).get(name)
+            if isinstance(current, wrapt.FunctionWrapper):
+                setattr(owner, name, current.__wrapped__)
+
+
+def patched() -> list[Target]:
+    """What is wrapped in this process."""
+    return list(_patched)
+
+
+def _on_import(client: Client, target: Target, module: ModuleType) -> None:
+    if client.name not in _wanted:
+        return
+    try:
+        owner, name, original = wrapt.resolve_path(module, target.path)
+    except AttributeError:
+        _logger.debug("%s has no %s; it is not instrumented", target.module, target.path)
+        return
+    try:
+        make = async_wrapper if target.is_async else sync_wrapper
+        wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, make(client, target.operation)))
+        _patched[target] = (owner, name)
+    except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
+        guard.report(f"{client.name}.patch", error)

@@ -1,0 +1,53 @@
+"""Which hosts get a ``traceparent``: by default only private ones, since a trace id sent to a vendor is data egress."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PRIVATE_SUFFIXES = (".local", ".internal", ".svc", ".localhost", ".localdomain", ".lan", ".home.arpa")
+_propagator = TraceContextTextMapPropagator()
+
+
+@lru_cache(maxsize=1024)
+def is_private_host(host: str) -> bool:
+    """Whether ``host`` names a machine of one's own: loopback, a private range, a single label, or a private suffix."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        # Kubernetes names end in .svc.cluster.local or contain a .svc label.
+        return bool(name) and ("." not in name or name.endswith(_PRIVATE_SUFFIXES) or ".svc." in name)
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+class Propagation:
+    """The rule for one process.
+
+    Args:
+        forward: None: private hosts only. True: every host. False: none. A list of hosts: those and their subdomains,
+            beside the private ones.
+    """
+
+    def __init__(self, forward: bool | Sequence[str] | None = None) -> None:
+        self._all = forward is True
+        self._none = forward is False
+        hosts = () if forward is None or isinstance(forward, bool) else forward
+        self._hosts = tuple(host.lower().lstrip(".") for host in hosts)
+
+    def allows(self, host: str) -> bool:
+        """Whether a request to ``host`` may carry the trace context."""
+        if self._all or self._none or not host:
+            return self._all
+        return is_private_host(host) or any(host == name or host.endswith("." + name) for name in self._hosts)
+
+
+def inject(context: Context) -> dict[str, str]:
+    """The W3C headers of ``context``: ``traceparent`` and, if there is one, ``tracestate``; never ``baggage``."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier, context)
+    return carrier

@@ -1,0 +1,95 @@
+"""Raw responses: the application holds the HTTP response, so the call is read from its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio
+
+from callspan.core.call import Call
+from callspan.core.streams import tee
+from callspan.core.view import view
+
+_DONE = "[DONE]"
+
+# More than any answer in text; past it the rest of the body is not kept.
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+def observe(call: Call, http_response: Any) -> None:
+    """Read ``call`` from ``http_response``: now if its body is here, else as the application reads it."""
+    if http_response.is_stream_consumed:
+        call.read_now(_read, http_response)
+        return
+    body = _Body(http_response)
+    call.open_stream(body)
+    tee(http_response, call, body)
+
+
+def _read(call: Call, http_response: Any) -> None:
+    """Read ``call`` from a complete response."""
+    kind = media_type(http_response)
+    if kind == "text/event-stream" and call.operation.stream is not None:
+        accumulator = call.operation.stream(call)
+        text = http_response.text
+        for event in events(text):
+            accumulator.feed(event)
+        accumulator.finish(call)
+        if text.rstrip().endswith(_DONE):  # the SDKs stop reading here, which looks like a close
+            call.attributes[attr.CALLSPAN_STREAM_END] = "exhausted"
+    elif kind.endswith("json"):
+        call.operation.response(call, view(jsonio.loads(http_response.content)))
+    elif kind.startswith("text/"):
+        call.operation.response(call, http_response.text)
+
+
+class _Body:
+    """Accumulates the bytes of a response and reads them once at the end."""
+
+    def __init__(self, http_response: Any) -> None:
+        # The response itself must not be kept alive by its own stream.
+        self._make = type(http_response)
+        self._headers = http_response.headers
+        self._keeps = is_text(http_response)
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep a chunk of the body, as it came over the wire."""
+        self._size += len(chunk)
+        if self._keeps and self._size <= MAX_BODY_BYTES:
+            self._chunks.append(chunk)
+
+    def finish(self, call: Call) -> None:
+        """Decode what was read and read the call from it."""
+        if self._size > MAX_BODY_BYTES:
+            call.incomplete("body")
+        if self._chunks:
+            _read(call, self._make(200, headers=self._headers, content=b"".join(self._chunks)))
+
+
+def media_type(http_response: Any) -> str:
+    """The media type of the body, without parameters."""
+    return str(http_response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def is_text(http_response: Any) -> bool:
+    """Whether the body says something about the call; audio and images do not."""
+    kind = media_type(http_response)
+    return kind.startswith("text/") or kind.endswith("json")
+
+
+def events(text: str) -> Iterator[Any]:
+    """The JSON events of a server-sent event stream, up to ``[DONE]`` or to where the text was cut off."""
+    for line in text.splitlines():
+        if not line.startswith("data:"):
+            continue
+        data = line[5:].strip()
+        if data == _DONE:
+            return
+        try:
+            yield view(jsonio.loads(data))
+        except ValueError:  # the application stopped reading in the middle of an event
+            return

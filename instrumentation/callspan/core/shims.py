@@ -1,0 +1,174 @@
+"""The two wrappers, sync and async, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,  # the API exports the function that reads it, which costs a lookup per key
+    Context,
+    attach,
+    detach,
+    get_current,
+)
+
+from callspan.context import current_context
+from callspan.core import call_ids, guard, raw, state
+from callspan.core.call import CALL_KEY, Call
+from callspan.core.model import Client, Operation
+from callspan.core.propagation import inject
+from callspan.core.streams import AsyncStream, SyncStream, watch
+
+# Inside any of these contexts the call is somebody else's, or nobody's: OTel's two spellings of "suppress", and the
+# key by which OpenLLMetry silences LLM instrumentations.
+_SILENCERS = (
+    CALL_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    "suppress_instrumentation",
+    "suppress_language_model_instrumentation",
+)
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def sync_wrapper(client: Client, operation: Operation) -> Wrapper:
+    """A wrapper for a method that returns its result."""
+
+    def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call, kwargs = _begin(client, operation, instance, args, kwargs, is_async=False)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        token = attach(call.context)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            detach(token)
+        return _hand_over(client, call, result, SyncStream)
+
+    return wrapper
+
+
+def async_wrapper(client: Client, operation: Operation) -> Wrapper:
+    """A wrapper for a method that returns an awaitable of its result."""
+
+    async def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call, kwargs = _begin(client, operation, instance, args, kwargs, is_async=True)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        token = attach(call.context)
+        try:
+            result = await wrapped(*args, **kwargs)
+        except GeneratorExit as error:
+            # The coroutine is being thrown away, perhaps from another context, where detach() would complain.
+            call.fail(error)
+            raise
+        except BaseException as error:
+            detach(token)
+            call.fail(error)
+            raise
+        detach(token)
+        return _hand_over(client, call, result, AsyncStream)
+
+    return wrapper
+
+
+def _begin(
+    client: Client, operation: Operation, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_async: bool
+) -> tuple[Call | None, dict[str, Any]]:
+    """Start the call, unless it is not ours to record; and the keyword arguments to go on with."""
+    call = None
+    try:
+        telemetry = state.telemetry
+        parent = get_current()
+        if telemetry is None or client.name not in telemetry.clients or any(key in parent for key in _SILENCERS):
+            return None, kwargs
+        said = current_context()
+        if said.no_log:
+            return None, kwargs
+        kwargs, given = _readable(kwargs)
+        parameters = {**dict(zip(operation.positional, args)), **given} if args else given
+        endpoint = client.endpoint(instance)
+        call = Call(telemetry, operation, endpoint, parameters, parent, said, is_async=is_async)
+        if telemetry.propagation.allows(endpoint.address):
+            kwargs = _with_trace_context(kwargs, client.headers_parameter, call.context)
+    except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
+        guard.report(f"{operation.name}.begin", error)
+    return call, kwargs
+
+
+def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any]) -> Any:
+    """End the call with its result, or tie it to the stream that the application gets instead."""
+    try:
+        if (http_response := client.raw_response(result)) is not None:
+            call.read_headers(http_response.headers)
+            raw.observe(call, http_response)
+        elif call.operation.stream is not None and _is_stream(result):
+            accumulator = call.operation.stream(call)
+            if (http_response := getattr(result, "response", None)) is not None:
+                call.read_headers(http_response.headers)
+                watch(http_response, call)
+            call.open_stream(accumulator)
+            result = proxy(result, call, accumulator)
+        else:
+            call.succeed(result)
+        call_ids.remember(result, call.call_id)
+    except Exception as error:  # noqa: BLE001 - the boundary: the application gets its result
+        guard.report(f"{call.operation.name}.result", error)
+        call.finish()
+    return result
+
+
+def _is_stream(result: Any) -> bool:
+    kind = type(result)
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+
+
+def _with_trace_context(kwargs: dict[str, Any], parameter: str, context: Context) -> dict[str, Any]:
+    """Add the trace context to the call's extra headers; a ``traceparent`` that the application set itself stays."""
+    headers = kwargs.get(parameter)
+    headers = headers if isinstance(headers, Mapping) else {}
+    if any(name.lower() == "traceparent" for name in headers):
+        return kwargs
+    return {**kwargs, parameter: {**headers, **inject(context)}}
+
+
+_SENTINELS = frozenset({"NotGiven", "Omit"})
+
+
+def _readable(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments to pass on, and those that were given a value, for reading.
+
+    An iterator can be read once, and the request needs it: it is read here, and a list goes on in its place.
+    """
+    given = {}
+    for name, value in kwargs.items():
+        kind = type(value)
+        if kind.__name__ in _SENTINELS or value is None:
+            continue
+        if hasattr(kind, "__next__"):
+            items, rest = _drain(value)
+            kwargs = {**kwargs, name: rest}
+            given[name] = items
+        else:
+            given[name] = value
+    return kwargs, given
+
+
+def _drain(iterator: Iterator[Any]) -> tuple[list[Any], Any]:
+    """All items, and what to give to the SDK: the items again, then the iterator's own exception if it raised."""
+    items: list[Any] = []
+    try:
+        items.extend(iterator)
+    except Exception as error:  # noqa: BLE001 - the application's own exception, raised again where the SDK reads
+        return items, chain(items, _raise(error))
+    return items, items
+
+
+def _raise(error: Exception) -> Iterator[Any]:
+    raise error
+    yield  # makes this a generator

@@ -1,0 +1,213 @@
+"""Proxies of the SDKs' stream objects: same type to ``isinstance``, same behaviour, and the call ends when they do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+import wrapt
+
+from callspan.core import guard
+from callspan.core.call import Call
+from callspan.core.model import Accumulator
+
+# Ours hides the type parameters of wrapt's class, which only stubs have.
+_Proxy: Any = wrapt.ObjectProxy
+
+
+def _feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
+    """`Accumulator.feed` that notes the first chunk's time and gives up on the stream if it ever fails."""
+    feed: Callable[[Any], None] | None = accumulator.feed
+    waiting = True
+
+    def take(chunk: Any) -> None:
+        nonlocal feed, waiting
+        if waiting:
+            waiting = False
+            call.first_chunk()
+        if feed is not None:
+            try:
+                feed(chunk)
+            except Exception as error:  # noqa: BLE001 - the boundary: a reader's failure must not reach the stream
+                guard.report(f"{call.operation.name}.chunk", error)
+                feed = None
+                call.incomplete("chunk")
+
+    return take
+
+
+def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iterator[Any]:
+    """Hand the chunks on. Holds no reference to the proxy, so that dropping the proxy ends the call at once."""
+    take = _feeder(call, accumulator)
+    try:
+        call.reading = True
+        for chunk in stream:
+            call.reading = False
+            take(chunk)
+            yield chunk
+            call.reading = True
+    except GeneratorExit:  # the proxy is gone, and its end said so
+        raise
+    except BaseException as error:
+        call.end_stream("error", error)
+        raise
+    call.end_stream("exhausted")
+
+
+class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
+    """Proxy of a synchronous stream."""
+
+    def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+        self._self_chunks = _chunks(iter(wrapped), call, accumulator)
+
+    def __iter__(self) -> Iterator[Any]:
+        # A loop of its own, as the SDKs have it: a ``break`` leaves the stream open for another loop.
+        for chunk in self._self_chunks:  # noqa: UP028 - ``yield from`` would close the chunks with the loop
+            yield chunk
+
+    def __next__(self) -> Any:
+        return next(self._self_chunks)
+
+    def __enter__(self) -> SyncStream:
+        self.__wrapped__.__enter__()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> Any:
+        result = self.__wrapped__.__exit__(exc_type, exc, traceback)
+        self._self_call.end_stream("closed")
+        return result
+
+    def close(self) -> Any:
+        """Close the stream; the call ends with what has been read."""
+        result = self.__wrapped__.close()
+        self._self_call.end_stream("closed")
+        return result
+
+    def __del__(self) -> None:
+        self._self_call.end_stream("abandoned")
+
+
+class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
+    """Proxy of an asynchronous stream."""
+
+    def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+        self._self_next = wrapped.__anext__
+        self._self_take = _feeder(call, accumulator)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        call: Call = self._self_call
+        call.reading = True
+        try:
+            chunk = await self._self_next()
+        except StopAsyncIteration:
+            call.end_stream("exhausted")
+            raise
+        except BaseException as error:
+            call.end_stream("error", error)
+            raise
+        call.reading = False
+        self._self_take(chunk)
+        return chunk
+
+    async def __aenter__(self) -> AsyncStream:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> Any:
+        result = await self.__wrapped__.__aexit__(exc_type, exc, traceback)
+        self._self_call.end_stream("closed")
+        return result
+
+    async def close(self) -> Any:
+        """Close the stream; the call ends with what has been read."""
+        result = await self.__wrapped__.close()
+        self._self_call.end_stream("closed")
+        return result
+
+    def __del__(self) -> None:
+        self._self_call.end_stream("abandoned")
+
+
+class _Watch(_Proxy):  # type: ignore[misc]  # see _Proxy
+    """Proxy of an HTTP response's byte stream that tells the call when the transport is closed.
+
+    Helpers of the SDKs (``chat.completions.stream()``) close the response and never the stream object.
+    """
+
+    def __init__(self, wrapped: Any, call: Call) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.__wrapped__)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self.__wrapped__)
+
+    def close(self) -> None:
+        self.__wrapped__.close()
+        self._self_call.closed()
+
+    async def aclose(self) -> None:
+        await self.__wrapped__.aclose()
+        self._self_call.closed()
+
+
+class _Tee(_Watch):
+    """A `_Watch` that also shows the accumulator every byte the application reads."""
+
+    def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
+        super().__init__(wrapped, call)
+        self._self_take = _feeder(call, accumulator)
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self.__wrapped__:
+                self._self_take(chunk)
+                yield chunk
+        except GeneratorExit:  # the application stopped reading; close() says the rest
+            raise
+        except BaseException as error:
+            self._self_call.end_stream("error", error)
+            raise
+        self._self_call.end_stream("exhausted")
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.__wrapped__:
+                self._self_take(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._self_call.end_stream("error", error)
+            raise
+        self._self_call.end_stream("exhausted")
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._read()
+
+    def __del__(self) -> None:
+        self._self_call.end_stream("abandoned")
+
+
+def watch(http_response: Any, call: Call) -> None:
+    """End ``call`` when ``http_response`` (httpx or httpx2) is closed."""
+    http_response.stream = _Watch(http_response.stream, call)
+
+
+def tee(http_response: Any, call: Call, accumulator: Accumulator) -> None:
+    """Show ``accumulator`` the raw bytes of ``http_response`` (httpx or httpx2) as the application reads them."""
+    http_response.stream = _Tee(http_response.stream, call, accumulator)

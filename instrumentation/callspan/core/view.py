@@ -1,0 +1,43 @@
+"""Raw JSON in the dress of an SDK object, so that one reader serves parsed and raw responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class View:
+    """A JSON object whose keys read as attributes; absent keys read as None, as optional fields of SDK models do."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def __getattr__(self, name: str) -> Any:
+        return view(self._data.get(name))
+
+    @property
+    def __pydantic_extra__(self) -> dict[str, Any]:
+        """Every key counts as extra: readers look here for fields that the SDK does not know."""
+        return self._data
+
+    def model_dump(self, **_options: object) -> dict[str, Any]:
+        """The JSON itself."""
+        return self._data
+
+
+def view(value: Any) -> Any:
+    """Dress objects, and objects in lists; leave the rest."""
+    if isinstance(value, dict):
+        return View(value)
+    if isinstance(value, list):
+        return [view(item) for item in value]
+    return value
+
+
+def field(value: Any, name: str) -> Any:
+    """``value[name]`` of a dict or ``value.name`` of an object; None if absent.
+
+    Request parameters may be plain dicts or SDK objects (an answer appended to the next prompt).
+    """
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
