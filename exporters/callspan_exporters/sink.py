@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from callspan_semconv import StandardLoggingPayload, is_llm_span, jsonio, to_payload
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from callspan_semconv import StandardLoggingPayload, is_llm_span, jsonio, to_payload
 
 
 class Item:
@@ -106,6 +107,7 @@ class SinkExporter(SpanExporter, abc.ABC):
 
     sink: str = ""  # the registry name
     default_batching: Batching = Batching()
+    concurrency: int = 1  # how many requests of a batch may be in flight at once; `send` must then be thread-safe
 
     def __init__(
         self,

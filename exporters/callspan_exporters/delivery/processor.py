@@ -1,0 +1,210 @@
+"""The span processor in front of one sink."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import process
+from pathlib import Path
+from sys import getsizeof
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from callspan_exporters.delivery import live
+from callspan_exporters.delivery.dead_letter import DeadLetters
+from callspan_exporters.delivery.log import log_at_most_every
+from callspan_exporters.delivery.plain import MAX_FAILURES, PlainSink
+from callspan_exporters.delivery.queue import BoundedQueue
+from callspan_exporters.delivery.report import Counters, SinkReport
+from callspan_exporters.delivery.worker import RedactionPolicy, RetryLimits, Worker
+from callspan_exporters.sink import Batching, SinkExporter
+from callspan_semconv.attributes import CALLSPAN_SINKS
+
+_logger = logging.getLogger(__name__)
+
+DEFAULT_MAX_QUEUE_BYTES: Final = 64 * 1024 * 1024
+DEFAULT_MAX_QUEUE_ITEMS: Final = 100_000
+
+# Why a call was not taken; these are counters' names.
+QUEUE_FULL: Final = "queue_full"
+SHUT_DOWN: Final = "shutdown"
+ERROR: Final = "error"
+
+# What a span holds besides its texts: the objects for its ids, context, times and numbers.
+_SPAN_BYTES: Final = 3_000
+# Sinks that shut down one after another within this time share the deadline of the first.
+_SHUTDOWN_WINDOW_S: Final = 60.0
+_MIN_SHUTDOWN_S: Final = 1.0
+
+
+class DeliveryProcessor(SpanProcessor):
+    """Queues the spans that a sink accepts and delivers them on a thread of its own.
+
+    At least once, in order of arrival, bounded in memory. The sink being slow or away costs neither the application
+    nor another sink anything; see ``docs/delivery.md``.
+
+    Args:
+        exporter: a callspan sink, or any other `SpanExporter`, which gets every sampled span.
+        policy: redacts each span before the sink, or a file, sees it; None: the spans are redacted already.
+        name: the sink's name in reports; default: the exporter's.
+        batching: when a plain exporter's worker sends; callspan's sinks know themselves.
+        max_queue_items: bound on waiting spans.
+        max_queue_bytes: bound on their memory, in bytes.
+        max_retry_age_s: when a span that cannot be delivered becomes a dead letter, in seconds.
+        shutdown_timeout_s: how long `shutdown` may take, in seconds.
+        dead_letter_path: where refused calls are kept; default: ``dead-letters.jsonl`` in ``CALLSPAN_SPOOL_DIR`` or
+            the platform's state folder.
+    """
+
+    def __init__(
+        self,
+        exporter: SpanExporter,
+        *,
+        policy: RedactionPolicy | None = None,
+        name: str | None = None,
+        batching: Batching | None = None,
+        max_queue_items: int = DEFAULT_MAX_QUEUE_ITEMS,
+        max_queue_bytes: int = DEFAULT_MAX_QUEUE_BYTES,
+        max_retry_age_s: float = 3600.0,
+        shutdown_timeout_s: float = 10.0,
+        dead_letter_path: Path | None = None,
+    ) -> None:
+        plain = not isinstance(exporter, SinkExporter)
+        self._sink = (
+            exporter if isinstance(exporter, SinkExporter) else PlainSink(exporter, name=name, batching=batching)
+        )
+        self._name = name or self._sink.name
+        self._policy = policy
+        self._max_queue_items = max_queue_items
+        self._max_queue_bytes = max_queue_bytes
+        self._limits = RetryLimits(max_retry_age_s, MAX_FAILURES if plain else None)
+        self._shutdown_timeout_s = shutdown_timeout_s
+        self._dead_letters = DeadLetters(dead_letter_path)
+        self.renew_after_fork()
+        live.register(self)
+
+    @property
+    def name(self) -> str:
+        """The sink's name."""
+        return self._name
+
+    def renew_after_fork(self) -> None:
+        """Start with an empty queue, fresh locks and no thread; what the parent has queued is the parent's to send."""
+        self._counters = Counters(self._name)
+        self._queue = BoundedQueue(self._max_queue_items, self._max_queue_bytes, self._sink.batching)
+        deferred = self._policy if self._policy is not None and self._policy.deferred else None
+        self._worker = Worker(
+            self._sink,
+            self._queue,
+            policy=deferred,
+            counters=self._counters,
+            dead_letters=self._dead_letters,
+            limits=self._limits,
+        )
+        self._shut_down = False
+        self._finalized = False
+        self._expected_at = float("-inf")
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing is known of a call yet."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue the span, if the sink takes it; costs a few microseconds and never raises."""
+        try:
+            if self._wants(span):
+                self._counters.offered()
+                self._take(span)
+        except Exception as error:  # noqa: BLE001 - the boundary to the user's call
+            self._counters.dropped(ERROR)
+            log_at_most_every(60.0, _logger, f"on_end:{self._name}", "%s: a call was not taken: %s",
+                              self._name, type(error).__name__)  # fmt: skip
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until what is queued now has been delivered or refused for good.
+
+        The worker sends; the calling thread only waits.
+
+        Args:
+            timeout_millis: how long to wait, in milliseconds.
+
+        Returns:
+            Whether nothing of it is left.
+        """
+        deadline = time.monotonic() + timeout_millis / 1000
+        number = self._worker.flush_soon()
+        return self._worker.wait_until_settled(number, deadline)
+
+    def hurry(self) -> None:
+        """Begin to send what is queued, without waiting for it."""
+        self._worker.flush_soon()
+
+    def expect_shutdown(self) -> None:
+        """Begin to send because another sink is shutting down; the time that `shutdown` has counts from now."""
+        self._worker.flush_soon()
+        self._expected_at = time.monotonic()
+
+    def shutdown(self) -> None:
+        """Deliver what is queued, within the deadline, keep the rest as dead letters, and shut the exporter down.
+
+        The SDK shuts its processors down one after another. So the first lets all others begin to send as well, and
+        the time that they have counts from then.
+        """
+        if self._shut_down:
+            return
+        self._shut_down = True
+        now = time.monotonic()
+        started = self._expected_at if now - self._expected_at < _SHUTDOWN_WINDOW_S else now
+        live.expect_shutdown_of_all()
+        self._worker.close(max(started + self._shutdown_timeout_s, now + _MIN_SHUTDOWN_S))
+        self._sink.shutdown()
+
+    def report(self) -> SinkReport:
+        """The sink's numbers in this process."""
+        return self._counters.report()
+
+    def _wants(self, span: ReadableSpan) -> bool:
+        if not self._sink.accepts(span):
+            return False
+        only = (span.attributes or {}).get(CALLSPAN_SINKS)
+        return not isinstance(only, (tuple, list)) or self._name in only or self._sink.sink in only
+
+    def _take(self, span: ReadableSpan) -> None:
+        if self._shut_down:
+            self._counters.dropped(SHUT_DOWN)
+            return
+        if self._policy is not None and not self._policy.deferred:
+            span = self._policy.redact(span)
+        if not self._queue.put(span, _size_bytes(span)):
+            self._overflow()
+        elif self._worker.ensure_started() and not self._finalized:
+            self._finalized = True
+            _call_at_multiprocessing_exit(self.shutdown)
+
+    def _overflow(self) -> None:
+        """The one place where it is decided what happens to a span that memory has no room for."""
+        self._counters.dropped(QUEUE_FULL)
+        log_at_most_every(
+            60.0, _logger, f"full:{self._name}", "%s: the queue is full, newest calls are not taken", self._name
+        )
+
+
+def _size_bytes(span: ReadableSpan) -> int:
+    """Estimate what a span holds in memory, from the lengths of its texts."""
+    size = _SPAN_BYTES
+    for value in (span.attributes or {}).values():
+        if isinstance(value, str):
+            size += getsizeof(value)
+    for event in span.events:
+        size += sum(getsizeof(value) for value in (event.attributes or {}).values() if isinstance(value, str))
+    return size
+
+
+def _call_at_multiprocessing_exit(function: Callable[[], None]) -> None:
+    """Let a forked worker of multiprocessing deliver: such processes end without running ``atexit`` hooks."""
+    if process.parent_process() is not None:
+        sys.modules["multiprocessing.util"].Finalize(None, function, exitpriority=0)
