@@ -1,0 +1,61 @@
+"""A worker that masks spans and hands them to a span processor: delivery, with the processor as its sink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from callspan_exporters.delivery import DeliveryProcessor
+from callspan_exporters.redaction.policy import Policy, resolve
+from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
+
+_MAX_ITEMS: Final = 10_000
+
+
+def hand_over(processor: SpanProcessor, policy: Policy) -> DeliveryProcessor:
+    """Make a worker in front of ``processor`` with a bounded queue; its thread starts with the first span."""
+    return DeliveryProcessor(_ProcessorSink(processor), policy=_PerCall(policy), max_queue_items=_MAX_ITEMS)
+
+
+class _PerCall:
+    """The policy that each call resolves to, applied on the worker."""
+
+    deferred = True
+
+    def __init__(self, default: Policy) -> None:
+        self.name = default.name
+        self._default = default
+
+    def redact(self, span: ReadableSpan) -> ReadableSpan:
+        return resolve(self._default, span).redact(span)
+
+
+class _ProcessorSink(SinkExporter):
+    """A span processor as a sink: whatever it is handed counts as delivered."""
+
+    sink = "processor"
+    default_batching = Batching(interval_s=0.0)
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        super().__init__(name=type(processor).__name__)
+        self._processor = processor
+
+    def accepts(self, span: ReadableSpan) -> bool:  # noqa: ARG002 - the interface's
+        """Every span; sampling is for the processor to look at."""
+        return True
+
+    def encode(self, items: Sequence[Item]) -> Iterable[Request]:
+        """One request per span: one that the processor refuses must not take the others along."""
+        return [Request(items=[item], body=b"", target="") for item in items]
+
+    def send(self, request: Request, timeout_s: float) -> Response:  # noqa: ARG002 - the interface's
+        """Hand the span over."""
+        for item in request.items:
+            self._processor.on_end(item.span)
+        return Response(200)
+
+    def classify(self, response: Response) -> Outcome:  # noqa: ARG002 - the interface's
+        """Handed over is delivered."""
+        return Outcome(Verdict.DELIVERED)
