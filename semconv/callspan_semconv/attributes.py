@@ -98,3 +98,7 @@ CALLSPAN_RESPONSE_CONTENT: Final = "callspan.response.content"  # JSON: content 
 CALLSPAN_EMBEDDING_VECTORS: Final = "callspan.embedding.vector_count"
 CALLSPAN_EMBEDDING_DIMENSIONS: Final = "callspan.embedding.dimensions"
 CALLSPAN_PROVIDER_REQUEST_ID: Final = "callspan.provider.request_id"
+
+# --- values ------------------------------------------------------------------------------------------------------
+# What stands in place of content that was dropped, in spans and payloads alike; LiteLLM's users search for this text.
+REDACTED: Final = "redacted-by-litellm"

@@ -1,0 +1,45 @@
+"""One reader per dialect: each knows its own spans and turns them into the same `CallRecord`.
+
+A new dialect is one new module with `matches` and `read`, and one entry in `READERS`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from callspan_semconv.readers import genai
+from callspan_semconv.record import CallRecord
+
+
+class Reader(Protocol):
+    """A dialect."""
+
+    def matches(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether this is a model call in this dialect. A few look-ups: it runs for every span of the process."""
+
+    def read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
+        """The call. ``attributes`` are the span's, as a plain mapping."""
+
+
+READERS: Final[tuple[Reader, ...]] = (genai,)
+
+
+def find_reader(attributes: Mapping[str, Any]) -> Reader | None:
+    """The first reader that knows the span as a model call."""
+    for reader in READERS:
+        if reader.matches(attributes):
+            return reader
+    return None
+
+
+def is_llm_span(span: ReadableSpan) -> bool:
+    """Whether a span is a model call, of which sinks get one payload.
+
+    True for inference, embeddings, images, audio, moderation and reranking, and for an operation of another name that
+    says which model it asked. False for agents, tools, workflows, retrieval and memory. ``fetch_response`` re-reads an
+    answer that was already counted, so it is no call of its own, except where it delivers the result of a background
+    response: the instrumentation marks exactly that one with ``callspan.call_type``.
+    """
+    attributes = span.attributes
+    return attributes is not None and find_reader(attributes) is not None
