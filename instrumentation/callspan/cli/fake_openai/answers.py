@@ -90,7 +90,7 @@ def _tokens(ask: Ask) -> list[str]:
     if ask.schema is not None:
         return pieces(dumps(sample(ask.schema)))
     if "chunks" in ask.directives:
-        return [f" {number}" for number in range(int(ask.directives["chunks"]))]
+        return [f" {number}" for number in range(int(ask.directives["chunks"] or 100))]
     said = ask.directives.get("say") or f"You said: {without(ask.text)}"
     return pieces(f"{said} ({ask.choice + 1})" if ask.choice else said)
 

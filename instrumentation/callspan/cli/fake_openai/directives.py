@@ -5,7 +5,7 @@ the rest of the line. Directives steer the answer, so a test needs no access to 
 
 =====================  ================================================================================================
 ``!say TEXT``          answer exactly TEXT (default: an echo of the prompt without its directives)
-``!chunks N``          answer N tokens
+``!chunks [N]``        answer N tokens (default 100)
 ``!tools [N]``         make N tool calls at once (default: one for each tool offered)
 ``!bad-arguments``     the arguments of tool calls are cut-off JSON
 ``!refuse``            refuse
@@ -14,9 +14,9 @@ the rest of the line. Directives steer the answer, so a test needs no access to 
 ``!cached N``          N input tokens came from the prompt cache
 ``!no-usage``          leave out the usage
 ``!fail``              Responses API: the run fails
-``!error STATUS``      answer with this HTTP error
-``!flaky STATUS``      answer the first attempt with this HTTP error, and the SDK's retry normally
-``!slow SECONDS``      wait before the answer, and before every event of a stream
+``!error [STATUS]``    answer with this HTTP error (default 500)
+``!flaky [STATUS]``    answer the first attempt with this HTTP error, and the SDK's retry normally
+``!slow [SECONDS]``    wait before the answer, and after every event of a stream (default 0.1)
 ``!stream-error``      break off a stream with an error event (``!stream-error nested``: the Responses API's other form)
 ``!reset-midstream``   drop the connection in the middle of a stream, or instead of a plain answer
 =====================  ================================================================================================
@@ -35,7 +35,7 @@ _DIRECTIVE = re.compile(
         chunks | tools | bad-arguments | refuse | reasoning-content | reasoning | cached | no-usage | fail
         | error | flaky | slow | stream-error | reset-midstream
       )\b
-      (?:[ ](?P<argument>[\d.]+|nested))?
+      (?:[ ](?P<argument>\d+(?:\.\d+)?|nested))?
     """,
     re.VERBOSE,
 )

@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pause(self, request: Request) -> None:
         if "slow" in request.directives:
-            self.server.api.closing.wait(float(request.directives["slow"]))
+            self.server.api.closing.wait(float(request.directives["slow"] or 0.1))
 
     def _send_head(self, request: Request, status: int, headers: Mapping[str, str]) -> None:
         self.send_response(status)
