@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -28,9 +29,11 @@ class HTTPTransport:
 
     Args:
         max_connections: how many requests may be in flight at once.
+        tls: certificates to trust and to present; default: the system's, and none.
     """
 
-    def __init__(self, *, max_connections: int = 16) -> None:
+    def __init__(self, *, max_connections: int = 16, tls: ssl.SSLContext | None = None) -> None:
+        self._verify = True if tls is None else tls
         self._limits = httpx2.Limits(
             max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30.0
         )
@@ -76,7 +79,9 @@ class HTTPTransport:
         pid = os.getpid()
         client = self._clients.get(pid)
         if client is None:
-            made = httpx2.Client(limits=self._limits, headers={"user-agent": _USER_AGENT}, follow_redirects=False)
+            made = httpx2.Client(
+                limits=self._limits, headers={"user-agent": _USER_AGENT}, follow_redirects=False, verify=self._verify
+            )
             client = self._clients.setdefault(pid, made)
         return client
 

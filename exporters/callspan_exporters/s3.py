@@ -1,0 +1,199 @@
+"""Amazon S3 and what speaks its protocol (MinIO, R2, B2): one JSON object per call."""
+
+import base64
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from callspan_exporters import tls
+from callspan_exporters.aws import AWSSigner
+from callspan_exporters.delivery.classify import classify_http, error_words
+from callspan_exporters.delivery.http import HTTPTransport
+from callspan_exporters.s3_keys import batch_key, disposition, object_key
+from callspan_exporters.s3_settings import S3Settings, read
+from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
+from callspan_semconv import StandardLoggingPayload, jsonio
+
+_HEADERS: Final = {
+    "content-language": "en",
+    "cache-control": "private, immutable, max-age=31536000, s-maxage=0",
+}
+_CODE: Final = re.compile(rb"<Code>([A-Za-z]{3,60})</Code>")
+_DATA_URL: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+")
+_BASE64_KEYS: Final = frozenset({"file_data", "input_audio.data", "audio.data", "b64_json"})
+_STRIPPED: Final = "[BASE64_REDACTED]"
+# Amazon S3, "List of error codes". What an operator can do about an answer; the same words every time, for the log.
+_ADVICE: Final = {
+    "InvalidAccessKeyId": "the access key id does not exist: check s3_aws_access_key_id or AWS_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "the secret access key is wrong: check s3_aws_secret_access_key or AWS_SECRET_ACCESS_KEY",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set s3_region_name",
+    "PermanentRedirect": "the bucket is in another region: set s3_region_name",
+    "NoSuchBucket": "the bucket does not exist: check s3_bucket_name",
+    "AccessDenied": "the credentials may not write here: s3:PutObject is needed",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "ExpiredToken": "the temporary credentials have expired",
+    "EntityTooLarge": "the object is too large",
+    "SlowDown": "the bucket asks to slow down",
+}
+_BAD_KEYS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_TERMINAL: Final = frozenset(
+    {"InvalidArgument", "MalformedXML", "InvalidDigest", "KeyTooLongError", "BadDigest", "InvalidRequest"}
+)
+# Some recoverable troubles come as 400 or 409.
+_PASSING: Final = frozenset({"ExpiredToken", "RequestTimeout", "OperationAborted", "SlowDown", "TokenRefreshRequired"})
+
+
+class S3SpanExporter(SinkExporter):
+    """Every LLM call, success or failure, as one `StandardLoggingPayload` object in a bucket.
+
+    The key is ``[path/][team alias/][key alias/]YYYY-MM-DD/[HH/]time-HH-MM-SS-ffffff_{id}.json``, from the call's start
+    in UTC; the same call always has the same key, so a repeated upload changes nothing.
+
+    Args:
+        s3_bucket_name: the bucket; default ``S3_BUCKET_NAME``.
+        name, export_timeout_s, request_timeout_s: see `SinkExporter`.
+        options: LiteLLM's ``s3_callback_params``, with or without ``s3_`` in front:
+
+            - ``region_name``: default ``AWS_REGION_NAME``, ``AWS_REGION``, ``AWS_DEFAULT_REGION``, else us-east-1.
+            - ``endpoint_url``: another service than AWS; default ``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``.
+            - ``use_virtual_hosted_style``: bucket in the host name rather than the path (default false).
+            - ``use_ssl`` (default true), ``verify``: true, false, or the path of a file of authorities.
+            - ``aws_access_key_id``, ``aws_secret_access_key``, ``aws_session_token``, ``aws_profile_name``,
+              ``aws_role_name``, ``aws_session_name``, ``aws_web_identity_token``, ``aws_sts_endpoint``: see
+              `callspan_exporters.aws.AWSIdentity`; default: botocore's own chain.
+            - ``path``: prefix of every key; default ``S3_PATH``.
+            - ``use_team_prefix``, ``use_key_prefix``: the gateway's team and key alias in the key.
+            - ``partition_granularity``: ``day`` or ``hour``.
+            - ``server_side_encryption``: ``AES256``, ``aws:kms``, ``aws:kms:dsse``; ``sse_kms_key_id``.
+            - ``strip_base64_files``: leave inline files out of messages and responses.
+            - ``log_prompts_only``: write ``"response": null``.
+            - ``batch_file_upload``: one ``.jsonl`` object per batch and folder instead of one object per call.
+            - ``batch_size`` (512), ``flush_interval`` (10 s), ``max_concurrent_uploads`` (16).
+            - ``drop_on_terminal_error``: false retries what S3 calls invalid (default true: to the dead letters).
+
+    Raises:
+        ValueError: an option is unknown, contradictory or malformed, or there is no bucket.
+        ImportError: botocore is not installed; says what to install.
+    """
+
+    sink = "s3"
+
+    def __init__(
+        self,
+        s3_bucket_name: str | None = None,
+        *,
+        name: str | None = None,
+        export_timeout_s: float = 30.0,
+        request_timeout_s: float = 10.0,
+        **options: Any,
+    ) -> None:
+        settings = read({"s3_bucket_name": s3_bucket_name, **options} if s3_bucket_name else options)
+        super().__init__(
+            name=name,
+            batching=Batching(max_items=settings.batch_size, interval_s=settings.flush_interval_s),
+            export_timeout_s=export_timeout_s,
+            request_timeout_s=request_timeout_s,
+        )
+        self.concurrency = settings.max_concurrent_uploads
+        self._settings = settings
+        self._signer = AWSSigner(settings.identity, settings.region, extra=self.sink)
+        self._transport = HTTPTransport(
+            max_connections=settings.max_concurrent_uploads,
+            tls=tls.context(settings.tls, verify=settings.verify),
+        )
+
+    def encode(self, items: Sequence[Item]) -> Iterable[Request]:
+        """One request per call, or per folder with ``batch_file_upload``."""
+        calls = [(item, _written(item.payload, self._settings)) for item in items if item.payload is not None]
+        if self._settings.batch_file_upload:
+            yield from self._files(calls)
+            return
+        for item, payload in calls:
+            headers = {"content-type": "application/json", "content-disposition": disposition(payload)}
+            body = jsonio.dump_bytes(payload)
+            yield self._request([item], object_key(payload, self._settings), body, headers)
+
+    def send(self, request: Request, timeout_s: float) -> Response:
+        """Sign and put one object."""
+        return self._transport.send(self._signer.sign(request), timeout_s)
+
+    def classify(self, response: Response) -> Outcome:
+        """Apply S3's error codes, then the common table.
+
+        403 is retried, because clocks and temporary credentials recover, but not when it says that the keys are wrong.
+        """
+        if 200 <= response.status < 300:
+            return Outcome(Verdict.DELIVERED)
+        found = _CODE.search(response.body)
+        code = found[1].decode() if found else ""
+        return replace(self._verdict(code, response), reason=_reason(response.status, code))
+
+    def shutdown(self) -> None:
+        """Close connections."""
+        self._transport.close()
+
+    def _verdict(self, code: str, response: Response) -> Outcome:
+        if response.status == 413 or code == "EntityTooLarge":
+            return Outcome(Verdict.SPLIT)
+        if code in _BAD_KEYS:
+            return Outcome(Verdict.REFUSED)
+        if code in _TERMINAL:
+            return Outcome(Verdict.REFUSED if self._settings.drop_on_terminal_error else Verdict.RETRY)
+        if response.status == 403 or code in _PASSING:
+            return Outcome(Verdict.RETRY)
+        return classify_http(response)
+
+    def _files(self, calls: Sequence[tuple[Item, StandardLoggingPayload]]) -> Iterator[Request]:
+        folders: defaultdict[str, list[tuple[Item, StandardLoggingPayload]]] = defaultdict(list)
+        for item, payload in calls:
+            folders[object_key(payload, self._settings).rpartition("/")[0]].append((item, payload))
+        for group in folders.values():
+            payloads = [payload for _, payload in group]
+            body = b"\n".join(map(jsonio.dump_bytes, payloads)) + b"\n"
+            key = batch_key(payloads, self._settings)
+            yield self._request([item for item, _ in group], key, body, {"content-type": "application/x-ndjson"})
+
+    def _request(self, items: Sequence[Item], key: str, body: bytes, headers: Mapping[str, str]) -> Request:
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        return Request(
+            items=items,
+            body=body,
+            target=self._settings.base_url + quote(key, safe="/"),
+            headers={**_HEADERS, **headers, "content-md5": digest, **self._settings.encryption},
+            method="PUT",
+        )
+
+
+def _reason(status: int, code: str) -> str:
+    if advice := _ADVICE.get(code):
+        return f"{status} {code}: {advice}"
+    return f"{status} {code if code in _TERMINAL | _PASSING else error_words(code)}".strip()
+
+
+def _written(payload: StandardLoggingPayload, settings: S3Settings) -> StandardLoggingPayload:
+    """The payload as this bucket is to have it; the shared one is never changed."""
+    if not (settings.log_prompts_only or settings.strip_base64_files):
+        return payload
+    payload = payload.copy()
+    if settings.log_prompts_only:
+        payload["response"] = None
+    if settings.strip_base64_files:
+        payload["messages"] = _without_files(payload["messages"])
+        payload["response"] = _without_files(payload["response"])
+    return payload
+
+
+def _without_files(value: Any, key: str = "") -> Any:
+    """Replace inline files at any depth: data URLs, and the fields of a chat message that hold bare base64."""
+    if isinstance(value, str):
+        return _STRIPPED if key in _BASE64_KEYS else _DATA_URL.sub(_STRIPPED, value)
+    if isinstance(value, Mapping):
+        inside = key if key in {"input_audio", "audio"} else ""
+        return {name: _without_files(entry, f"{inside}.{name}" if inside else name) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_files(entry) for entry in value]
+    return value
