@@ -1,0 +1,152 @@
+"""`configure`: code's way to what environment and file say, and the one place where settings take effect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+from typing_extensions import Never
+
+from callspan.errors import ConfigurationError, raise_all
+from callspan.setup import sdk
+from callspan.setup.installation import Standing, install, installed, lock
+from callspan.setup.settings import FIELDS, Settings, load
+from callspan_exporters import delivery
+from callspan_exporters.delivery import DeliveryReport
+
+
+def configure(
+    *,
+    callbacks: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
+    success_callback: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
+    failure_callback: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
+    callback_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    turn_off_message_logging: bool | None = None,
+    redact_user_api_key_info: bool | None = None,
+    allow_redaction_opt_out: bool | None = None,
+    capture_message_content: bool | str | None = None,
+    forward_traceparent_to_llm_provider: bool | Sequence[str] | None = None,
+    langfuse_default_tags: Sequence[str] | None = None,
+    s3_callback_params: Mapping[str, Any] | None = None,
+    record_unsampled: bool | None = None,
+    db: str | os.PathLike[str] | None = None,
+    spool_dir: str | os.PathLike[str] | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+    tracer_provider: TracerProvider | None = None,
+    instrument: bool = True,
+    **unknown: Never,
+) -> None:
+    """Send every LLM call to the sinks named here, in the environment, or in the file.
+
+    What is not said here is read from the environment, then from the file; docs/configuration.md describes each
+    setting. With no sink named anywhere, calls go to ``local``. Calling it again with the same result changes nothing;
+    with another result, the new settings replace the old ones, and what was queued is delivered first.
+
+    Args:
+        callbacks: sink names or exporters that get every call.
+        success_callback: those that get only the calls that succeeded.
+        failure_callback: those that get only the calls that failed.
+        callback_settings: settings by sink name.
+        turn_off_message_logging: drop prompts and answers before every sink.
+        redact_user_api_key_info: drop metadata keys that begin with ``user_api_key``.
+        allow_redaction_opt_out: whether a single call may ask to keep its content.
+        capture_message_content: false: record no prompts and answers at all.
+        forward_traceparent_to_llm_provider: which hosts get a ``traceparent``: true for all, or a list.
+        langfuse_default_tags: metadata keys that become tags at Langfuse.
+        s3_callback_params: settings of ``s3`` by LiteLLM's names.
+        record_unsampled: false: payload sinks get only the calls that the trace sampler keeps.
+        db: file of the ``local`` sink.
+        spool_dir: folder of the dead letters.
+        config_file: the YAML file; default ``CALLSPAN_CONFIG``.
+        tracer_provider: carries the pipelines; default: the process's, which is made if there is none.
+        instrument: whether to instrument the installed LLM clients as well.
+        unknown: nothing.
+
+    Raises:
+        ConfigurationError: a setting is wrong; nothing is changed then. Names every problem, one per line.
+    """
+    if unknown:
+        raise ConfigurationError(f"configure(): unknown argument {', '.join(unknown)}; expected {', '.join(FIELDS)}")
+    arguments = {
+        "callbacks": callbacks,
+        "success_callback": success_callback,
+        "failure_callback": failure_callback,
+        "callback_settings": callback_settings,
+        "turn_off_message_logging": turn_off_message_logging,
+        "redact_user_api_key_info": redact_user_api_key_info,
+        "allow_redaction_opt_out": allow_redaction_opt_out,
+        "capture_message_content": capture_message_content,
+        "forward_traceparent_to_llm_provider": forward_traceparent_to_llm_provider,
+        "langfuse_default_tags": langfuse_default_tags,
+        "s3_callback_params": s3_callback_params,
+        "record_unsampled": record_unsampled,
+        "db": os.fspath(db) if db is not None else None,
+        "spool_dir": os.fspath(spool_dir) if spool_dir is not None else None,
+    }
+    loaded = load(arguments, config_file=os.fspath(config_file) if config_file is not None else None)
+    raise_all(loaded.problems)
+    if sdk.disabled():
+        return
+    with lock:
+        provider, standing = _provider(tracer_provider, loaded.settings)
+        now = installed()
+        if now is None or (now.provider, now.settings) != (provider, loaded.settings):
+            install(loaded, provider, standing, strict=True)
+    if instrument:
+        activate_clients(loaded.settings, tracer_provider=provider)
+
+
+def activate_clients(
+    settings: Settings, *, clients: Sequence[str] | None = None, tracer_provider: TracerProvider | None = None
+) -> None:
+    """Instrument LLM clients as the settings say.
+
+    Args:
+        settings: what is recorded, and which hosts get a ``traceparent``.
+        clients: which; default: all. An empty list only sets the options for those that follow.
+        tracer_provider: makes the spans; default: the global one.
+    """
+    from callspan.instrumentors import activate  # noqa: PLC0415 - setting up sinks alone needs no clients
+
+    activate(
+        clients,
+        tracer_provider=tracer_provider,
+        capture_content=settings.capture_message_content,
+        forward_traceparent=settings.forward_traceparent_to_llm_provider,
+    )
+
+
+def flush(timeout_s: float = 30.0) -> DeliveryReport:
+    """Deliver what is queued for every sink.
+
+    Args:
+        timeout_s: how long to wait in all, in seconds.
+
+    Returns:
+        The numbers of each sink since the process began; true if every call was delivered.
+    """
+    return delivery.flush(timeout_s)
+
+
+def _provider(given: TracerProvider | None, settings: Settings) -> tuple[TracerProvider, Standing]:
+    """The provider that carries the pipelines, and what OpenTelemetry's configuration asks of it."""
+    now = installed()
+    provider = given if given is not None else trace.get_tracer_provider()
+    if now is not None and provider is now.provider:
+        return now.provider, now.standing
+    if given is None and not sdk.has_provider():
+        new = TracerProvider()
+        standing, problems = sdk.standing(new, settings)
+        raise_all(problems)
+        trace.set_tracer_provider(new)
+        return new, standing
+    if not isinstance(provider, TracerProvider):
+        where = "tracer_provider=" if given is not None else "the global tracer provider"
+        raise ConfigurationError(
+            f"configure(): {where} is a {type(provider).__name__}; expected one of the OpenTelemetry SDK"
+        )
+    return provider, Standing()

@@ -1,0 +1,117 @@
+"""Pipelines: what stands between a provider and each exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import StatusCode
+
+from callspan.setup import sinks
+from callspan.setup.policies import PerCall, policy_for
+from callspan.setup.sampling import is_llm
+from callspan.setup.settings import Settings
+from callspan.setup.sinks import EVERYTHING, SUCCESS, SinkPlan
+from callspan_exporters.delivery import DeliveryProcessor
+from callspan_exporters.delivery.dead_letter import FILE_NAME
+from callspan_exporters.redaction import RedactionProcessor
+
+
+class Filtered(SpanProcessor):
+    """Hands on the spans that a rule lets through.
+
+    Args:
+        inner: the processor.
+        lets_through: the rule, asked at the start of a span and at its end.
+    """
+
+    def __init__(self, inner: SpanProcessor, lets_through: Callable[[ReadableSpan], bool]) -> None:
+        self._inner = inner
+        self._lets_through = lets_through
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Hand on."""
+        if self._lets_through(span):
+            self._inner.on_start(span, parent_context)
+
+    def _on_ending(self, span: Span) -> None:
+        if self._lets_through(span):
+            self._inner._on_ending(span)  # noqa: SLF001 - a hook of the SDK that has no public name yet
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand on."""
+        if self._lets_through(span):
+            self._inner.on_end(span)
+
+    def shutdown(self) -> None:
+        """Hand on."""
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Hand on."""
+        return self._inner.force_flush(timeout_millis)
+
+
+def guarded(processor: SpanProcessor, settings: Settings) -> SpanProcessor:
+    """What stands on a provider in the place of a processor that the application added."""
+    if isinstance(processor, Foreign):
+        return Foreign(processor.plain, settings)
+    if isinstance(processor, (DeliveryProcessor, RedactionProcessor, Filtered)):
+        return processor
+    return Foreign(processor, settings)
+
+
+class Foreign(Filtered):
+    """A processor of the application's own: it gets redacted spans, and none that only payload sinks are to see.
+
+    Args:
+        plain: the processor.
+        settings: of the process.
+    """
+
+    def __init__(self, plain: SpanProcessor, settings: Settings) -> None:
+        super().__init__(RedactionProcessor(plain, policy_for(settings)), lambda span: not _recorded_for_others(span))
+        self.plain = plain
+
+
+def for_sink(plan: SinkPlan, exporter: SpanExporter, settings: Settings) -> SpanProcessor:
+    """The pipeline of one sink: its events, redacted, delivered.
+
+    Args:
+        plan: what the user said about it.
+        exporter: where the spans go.
+        settings: of the process.
+
+    Raises:
+        ConfigurationError: the sink's ``message_logging`` is neither true nor false.
+    """
+    processor = DeliveryProcessor(
+        exporter,
+        policy=PerCall(policy_for(settings, keeps_content=sinks.keeps_content(plan))),
+        name=plan.name,
+        batching=plan.batching,
+        max_queue_bytes=settings.max_queue_bytes,
+        max_retry_age_s=settings.max_retry_age_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        dead_letter_path=Path(settings.spool_dir) / FILE_NAME if settings.spool_dir else None,
+    )
+    if plan.events == EVERYTHING:
+        return processor
+    return Filtered(processor, _succeeded if SUCCESS in plan.events else _failed)
+
+
+def _succeeded(span: ReadableSpan) -> bool:
+    return span.status.status_code is not StatusCode.ERROR
+
+
+def _failed(span: ReadableSpan) -> bool:
+    return span.status.status_code is StatusCode.ERROR
+
+
+def _recorded_for_others(span: ReadableSpan) -> bool:
+    """Whether the span is one that `RecordUnsampled` saved for payload sinks."""
+    context = span.get_span_context()
+    return context is not None and not context.trace_flags.sampled and is_llm(span.attributes)

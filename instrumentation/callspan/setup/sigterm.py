@@ -1,0 +1,33 @@
+"""SIGTERM ends a Python process without its exit handlers; deliver what is queued before it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+from callspan_exporters.delivery import flush
+
+
+def flush_on_sigterm(timeout_s: float) -> None:
+    """Install a handler that delivers and then dies of SIGTERM as before.
+
+    Nothing happens if the application has a handler, ignores the signal, or this is not the main thread. A handler that
+    the application sets later replaces this one.
+
+    Args:
+        timeout_s: how long delivery may take.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return
+
+    def deliver_and_die(signum: int, _frame: FrameType | None) -> None:
+        # In a thread of its own: the interrupted main thread may hold a lock that delivery needs.
+        worker = threading.Thread(target=flush, args=(timeout_s,), name="callspan-sigterm", daemon=True)
+        worker.start()
+        worker.join(timeout_s)
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+    signal.signal(signal.SIGTERM, deliver_and_die)
