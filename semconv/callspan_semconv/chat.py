@@ -1,7 +1,7 @@
 """Message parts of the GenAI conventions as messages of OpenAI's Chat Completions.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create (messages), ``model/gen-ai/gen-ai-input-messages.json``
-in ``semantic-conventions-genai`` (parts).
+Sources: https://platform.openai.com/docs/api-reference/chat/create for messages,
+``model/gen-ai/gen-ai-input-messages.json`` in ``semantic-conventions-genai`` for parts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inline_data(blob: Mapping[str, Any]) -> str:
-    """The base64 data of a ``blob`` part, or its size if it is longer than `MAX_BASE64_CHARS` or was left out before."""
+    """The base64 data of a ``blob`` part, or its size if that is over `MAX_BASE64_CHARS` or was left out before."""
     content = blob.get("content")
     data = content if isinstance(content, str) else ""
     omitted = blob.get("omitted_bytes") or (len(data) * 3 // 4 if len(data) > MAX_BASE64_CHARS else 0)

@@ -1,7 +1,9 @@
 """A span as a `StandardLoggingPayload`. The meaning of every field: ``docs/payload.md``."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -28,6 +30,9 @@ from callspan_semconv.response import build_response, usage_object
 
 _logger = logging.getLogger("callspan.semconv")
 
+# Spans that could not be converted, by the type of the error.
+conversion_errors: Counter[str] = Counter()
+
 _CALL_TYPES: Final = {"chat": "completion", "embeddings": "embedding"}
 
 _PRICED_KEYS: Final = ("input_cost_per_token", "output_cost_per_token")
@@ -36,8 +41,8 @@ _PRICED_KEYS: Final = ("input_cost_per_token", "output_cost_per_token")
 def to_payload(span: ReadableSpan) -> StandardLoggingPayload | None:
     """The payload of a model call.
 
-    Pure, and total: no span, however malformed, makes it raise. What goes wrong is logged once per kind of error, by
-    the error's type alone.
+    Pure, and total: no span, however malformed, makes it raise. What goes wrong is counted in `conversion_errors` and
+    logged once per type of error, without its text.
 
     Returns:
         A payload of its own, which the caller may change; None if the span is no model call (`is_llm_span`).
@@ -53,7 +58,7 @@ def to_payload(span: ReadableSpan) -> StandardLoggingPayload | None:
 def read(span: ReadableSpan) -> CallRecord | None:
     """The call that a span describes, whatever its dialect; None if it describes none."""
     # The SDK's containers copy themselves many times faster than they answer look-ups.
-    attributes: Mapping[str, Any] = dict(cast("Mapping[str, Any]", span.attributes).copy())  # type: ignore[attr-defined]  # a mapping proxy has it
+    attributes = cast("MappingProxyType[str, Any]", span.attributes).copy()
     reader = find_reader(attributes)
     return None if reader is None else reader.read(span, attributes)
 
@@ -128,10 +133,10 @@ def from_record(record: CallRecord) -> StandardLoggingPayload:
     return payload
 
 
-def _report(kind: str, reported: set[str] = set()) -> None:  # noqa: B006 - remembers what was said, for the process
-    if kind not in reported:
-        reported.add(kind)
-        _logger.warning("A span could not be converted (%s); further errors of this kind are not logged.", kind)
+def _report(kind: str) -> None:
+    conversion_errors[kind] += 1
+    if conversion_errors[kind] == 1:
+        _logger.warning("A span could not be converted (%s); further errors of this kind are only counted.", kind)
 
 
 def _call_id(record: CallRecord) -> str | None:
@@ -173,7 +178,7 @@ def _breakdown(cost: Cost, record: CallRecord) -> CostBreakdown:
         "output_cost": cost.output,
         "total_cost": cost.total,
         "tool_usage_cost": 0.0,
-        "service_tier": record.service_tier,
+        "service_tier": record.service_tier if record.service_tier in prices.SURCHARGED_TIERS else None,
         "data_residency": None,
         "vertex_location": None,
     }
@@ -218,12 +223,13 @@ def _hidden_params(
     record: CallRecord, provider: str | None, api_base: str, cost: Cost | None
 ) -> StandardLoggingHiddenParams:
     request_id = record.provider_request_id
+    failed = record.failure is not None
     return {
         "model_id": None,
         "cache_key": None,
         "api_base": api_base or None,
-        "response_cost": cost.total if cost is not None else (0.0 if record.failure is not None else None),
-        "additional_headers": {"request-id": request_id} if request_id else {},
+        "response_cost": cost.total if cost is not None else (0.0 if failed else None),
+        "additional_headers": {"request-id": request_id} if request_id else (None if failed else {}),
         "litellm_overhead_time_ms": None,
         "batch_models": None,
         "batch_successful_requests": None,
@@ -274,7 +280,7 @@ def _built_in_tools(record: CallRecord) -> Any:
 
 def _tags(record: CallRecord) -> list[str]:
     tags = record.tags or record.metadata.get("tags")
-    return [str(tag) for tag in tags] if isinstance(tags, (list, tuple)) else []
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, (list, tuple)) else []
 
 
 def _model_id(metadata: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """What a call cost, in USD, by the price sheets of `genai-prices`.
 
-The library works in exact decimals and takes about 50 us a call. `cost` runs on the application's thread for every call,
-so the sheet of each model is compiled once into plain rates; what the rates cannot express (prices by the hour of the
-day, by modality, by request or by service tier) goes to the library itself. Its network updater is never used.
+The library works in exact decimals and takes about 50 us a call. `cost` runs on the application's thread for every
+call, so the sheet of each model is compiled once into plain rates; what the rates cannot express (prices by the hour
+of the day, by modality, by request or by service tier) goes to the library itself. Its network updater is never used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import genai_prices
-import genai_prices.data  # noqa: F401 - the sheets take 25 ms to load, which must not fall on the first call
+import genai_prices.data  # the sheets take 25 ms to load, which must not fall on the first call
 from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, StartDateConstraint, TieredPrices
 
 from callspan_semconv.providers import litellm_slug, provider_from_host
@@ -51,7 +51,7 @@ _SHEET_IDS: Final = {
 }
 
 # Tiers that cost what the sheet says. OpenAI bills these others apart ("Priority", "Flex", "Scale tier" pricing pages).
-_SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast"})
+SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast"})
 
 _PLAIN_KEYS: Final[tuple[str, ...]] = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 # Priced by how long the provider keeps a cache entry, which no call reports.
@@ -156,13 +156,12 @@ def cost(
         return sheet
     if sheet.free:
         return Cost(0.0, 0.0, 0.0)
-    lacking = _what_lacks(sheet, usage)
+    surcharged = service_tier if service_tier in SURCHARGED_TIERS else None
+    lacking = _what_lacks(sheet, usage, surcharged)
     if lacking is not None:
         return lacking
-    if service_tier in _SURCHARGED_TIERS:
-        if service_tier not in sheet.tiers:
-            return Unpriced(f"no price for service tier {service_tier!r} of {sheet.reference!r}", "missing_pricing_key")
-        return _exact_cost(sheet, usage, {"service_tier": service_tier})
+    if surcharged is not None:
+        return _exact_cost(sheet, usage, {"service_tier": surcharged})
     if not sheet.bands or (sheet.by_modality and _has_modalities(usage)):
         return _exact_cost(sheet, usage, {})
     return _quick_cost(sheet.bands, usage)
@@ -182,13 +181,15 @@ def model_map(
     return sheet.reference, sheet.info.copy()
 
 
-def _what_lacks(sheet: _Sheet, usage: Usage) -> Unpriced | None:
+def _what_lacks(sheet: _Sheet, usage: Usage, tier: str | None) -> Unpriced | None:
     if sheet.bills_by:
         return Unpriced(f"{sheet.reference!r} is billed by {sheet.bills_by}, not by tokens", "pricing_not_applied")
     if usage.input_tokens is None:
         return Unpriced("the provider reported no input tokens", "pricing_not_applied")
     if usage.output_tokens is None and sheet.bills_output:
         return Unpriced("the provider reported no output tokens", "pricing_not_applied")
+    if tier is not None and tier not in sheet.tiers:
+        return Unpriced(f"no price for service tier {tier!r} of {sheet.reference!r}", "missing_pricing_key")
     return None
 
 
@@ -234,7 +235,7 @@ def _exact_cost(sheet: _Sheet, usage: Usage, context: Mapping[str, str]) -> Cost
     try:
         found = _calculate(sheet.provider_id, sheet.reference, counts, context)
     except ValueError as error:
-        # Contradictory counts, or a join that the sheet prices and the call does not report; the text names counts only.
+        # Contradictory counts, or a join that the sheet prices and no call reports. The text names counts only.
         return Unpriced(str(error), "cost_calculation_error")
     return Cost(float(found.total_price), float(found.input_price), float(found.output_price))
 

@@ -60,6 +60,7 @@ class CallRecord:
         provider: ``gen_ai.provider.name``, under its current spelling.
         api_type: ``openai.api.type``: ``chat_completions`` or ``responses``.
         parameters: what was asked of the model, by the request's own names (``max_tokens``, ``n``, ``stop``).
+        response_status: what a fetched background response says of itself: ``completed``, ``failed``.
         input_messages: the prompt; None where content was not recorded.
         output_messages: one per choice; None where content was not recorded.
         time_to_first_chunk_s: seconds from the start to the first chunk of a stream.
@@ -84,6 +85,7 @@ class CallRecord:
     request_model: str | None = None
     response_model: str | None = None
     response_id: str | None = None
+    response_status: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     system_instructions: list[Part] | None = None

@@ -13,6 +13,8 @@ Response = dict[str, Any]
 # ``callspan.response.content``, per choice: these belong to the choice, everything else to its message.
 _CHOICE_FIELDS: Final = frozenset({"logprobs", "content_filter_results", "index", "finish_reason"})
 
+_COMPLETED: Final = frozenset({"stop", "tool_call", "tool_calls", "completed"})
+
 # The conventions' finish reasons, where OpenAI's spelling differs. "error" stands where none was given.
 _FINISH_REASONS: Final[Mapping[Any, str | None]] = {"tool_call": "tool_calls", "error": None}
 
@@ -154,7 +156,6 @@ def _with_extra(response: Response, record: CallRecord) -> Response:
 def _responses(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     """An object of the Responses API, with usage by Chat Completions' names as LiteLLM logs it."""
     parameters = record.parameters
-    failed = record.failure is not None
     response: Response = {
         "id": record.response_id,
         "error": None,
@@ -169,7 +170,7 @@ def _responses(record: CallRecord, usage: dict[str, Any] | None) -> Response:
         "max_output_tokens": parameters.get("max_output_tokens"),
         "previous_response_id": parameters.get("previous_response_id"),
         "reasoning": parameters.get("reasoning"),
-        "status": _responses_status(record, failed=failed),
+        "status": record.response_status or _responses_status(record),
         "usage": usage,
     }
     if record.service_tier is not None:
@@ -177,15 +178,13 @@ def _responses(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     return _with_extra(response, record)
 
 
-def _responses_status(record: CallRecord, *, failed: bool) -> str | None:
-    """What the finish reason says; the API has a status instead (``gen_ai.response.status`` is only on fetches)."""
-    if failed:
+def _responses_status(record: CallRecord) -> str | None:
+    """What the finish reason implies: only fetches carry ``gen_ai.response.status``."""
+    if record.failure is not None:
         return "failed"
     if not record.finish_reasons:
         return None
-    return {"stop": "completed", "tool_call": "completed", "tool_calls": "completed", "completed": "completed"}.get(
-        record.finish_reasons[0], "incomplete"
-    )
+    return "completed" if record.finish_reasons[0] in _COMPLETED else "incomplete"
 
 
 def _output_items(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -286,6 +285,7 @@ def _plain(record: CallRecord, usage: dict[str, Any] | None) -> Response:
 
 _BUILDERS: Final[Mapping[str, Callable[[CallRecord, dict[str, Any] | None], Response]]] = {
     "responses": _responses,
+    "fetch_response": _responses,
     "text_completion": _text_completion,
     "embeddings": _embeddings,
     "image_generation": _images,
@@ -299,4 +299,4 @@ _BUILDERS: Final[Mapping[str, Callable[[CallRecord, dict[str, Any] | None], Resp
 }
 
 # Answers that are content as a whole: with redaction LiteLLM's payload has nothing but the placeholder there.
-_OPAQUE: Final = frozenset(_BUILDERS) - {"responses", "text_completion"}
+_OPAQUE: Final = frozenset(_BUILDERS) - {"responses", "fetch_response", "text_completion"}

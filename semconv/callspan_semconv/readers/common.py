@@ -1,8 +1,7 @@
 """What readers share: attribute values as the types they should have, else None."""
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -12,6 +11,9 @@ from callspan_semconv import jsonio
 from callspan_semconv.record import CallRecord, Failure
 from callspan_semconv.secrets import scrub
 
+_MAX_COUNT: Final = 1 << 63
+_MAX_NUMBER: Final = 1e300  # no infinity, and no integer beyond what a float holds
+
 
 def as_str(value: object) -> str | None:
     """A string that is not empty."""
@@ -19,13 +21,15 @@ def as_str(value: object) -> str | None:
 
 
 def as_count(value: object) -> int | None:
-    """A number of things: not negative, and no boolean."""
-    return value if type(value) is int and value >= 0 else None
+    """A number of things: not negative, no boolean, of 64 bits at most."""
+    return value if type(value) is int and 0 <= value < _MAX_COUNT else None
 
 
 def as_number(value: object) -> float | None:
     """A finite number as a float."""
-    return float(value) if type(value) in (int, float) and isfinite(value) else None  # type: ignore[arg-type]  # narrowed by type()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if -_MAX_NUMBER < value < _MAX_NUMBER else None
 
 
 def as_strings(value: object) -> tuple[str, ...]:

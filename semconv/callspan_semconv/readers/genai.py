@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from opentelemetry.sdk.trace import ReadableSpan
 
 from callspan_semconv import attributes as names
+from callspan_semconv import jsonio
 from callspan_semconv.messages import InputMessage, OutputMessage, Part
 from callspan_semconv.providers import current_name
 from callspan_semconv.readers.common import (
@@ -25,12 +26,17 @@ from callspan_semconv.readers.common import (
 from callspan_semconv.record import CallRecord, Usage
 
 _MODEL_CALLS: Final = frozenset(
-    "chat text_completion generate_content embeddings image_generation image_edit image_variation speech transcription"
-    " translation moderation rerank".split()
+    {
+        *("chat", "text_completion", "generate_content", "embeddings", "moderation", "rerank"),
+        *("image_generation", "image_edit", "image_variation", "speech", "transcription", "translation"),
+    }
 )
 _OTHER_OPERATIONS: Final = frozenset(
-    "execute_tool invoke_agent create_agent invoke_workflow plan retrieval create_memory_store delete_memory_store"
-    " create_memory update_memory upsert_memory delete_memory search_memory".split()
+    {
+        *("execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "plan", "retrieval"),
+        *("create_memory_store", "delete_memory_store", "create_memory", "update_memory", "upsert_memory"),
+        *("delete_memory", "search_memory"),
+    }
 )
 _FETCH: Final = "fetch_response"
 
@@ -77,6 +83,7 @@ def read(span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
         request_model=as_str(get(names.GEN_AI_REQUEST_MODEL)),
         response_model=as_str(get(names.GEN_AI_RESPONSE_MODEL)),
         response_id=as_str(get(names.GEN_AI_RESPONSE_ID)),
+        response_status=as_str(get(names.GEN_AI_RESPONSE_STATUS)),
         usage=_usage(attributes),
         finish_reasons=as_strings(get(names.GEN_AI_RESPONSE_FINISH_REASONS)),
         stream=get(names.GEN_AI_REQUEST_STREAM) is True,
@@ -149,6 +156,7 @@ def _messages(value: object, role: str) -> list[dict[str, Any]]:
         message = dict(item) if isinstance(item, Mapping) else {"parts": item}
         message["role"] = as_str(message.get("role")) or role
         message["parts"] = _parts(message.get("parts", message.get("content")))
+        message["finish_reason"] = as_str(message.get("finish_reason"))
         messages.append(message)
     return messages
 
@@ -156,11 +164,16 @@ def _messages(value: object, role: str) -> list[dict[str, Any]]:
 def _parts(value: object) -> list[Part]:
     if value is None:
         return []
-    return [dict(part) if isinstance(part, Mapping) else _text_part(part) for part in _items(value)]
+    return [_part(part) for part in _items(value)]
 
 
-def _text_part(value: object) -> Part:
-    return {"type": "text", "content": value if isinstance(value, str) else str(value)}
+def _part(value: object) -> Part:
+    if not isinstance(value, Mapping):
+        return {"type": "text", "content": value if isinstance(value, str) else jsonio.dumps(value)}
+    part = dict(value)
+    if not isinstance(part.get("type"), str):
+        part["type"] = "unknown"
+    return part
 
 
 def _parameters(record: CallRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
