@@ -182,7 +182,10 @@ class _Pass:
         return len(self._stack)
 
     def prepare(self) -> None:
-        self._push(self._items)
+        """Encode batch by batch: used alone, a sink may be handed more than it takes at once."""
+        size = self._exporter.batching.max_items
+        for start in reversed(range(0, len(self._items), size)):
+            self._push(self._items[start : start + size])
 
     def send_all(self) -> None:
         while (request := self._next()) is not None:
