@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -23,11 +24,8 @@ from callspan.core.streams import AsyncStream, SyncStream, watch
 
 # Inside any of these contexts the call is somebody else's, or nobody's: OTel's two spellings of "suppress", and the
 # key by which OpenLLMetry silences LLM instrumentations.
-_SILENCERS = (
-    CALL_KEY,
-    _SUPPRESS_INSTRUMENTATION_KEY,
-    "suppress_instrumentation",
-    "suppress_language_model_instrumentation",
+_SILENCERS = frozenset(
+    {CALL_KEY, _SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation", "suppress_language_model_instrumentation"}
 )
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -85,7 +83,7 @@ def _begin(
     try:
         telemetry = state.telemetry
         parent = get_current()
-        if telemetry is None or client.name not in telemetry.clients or any(key in parent for key in _SILENCERS):
+        if telemetry is None or client.name not in telemetry.clients or not _SILENCERS.isdisjoint(parent):
             return None, kwargs
         said = current_context()
         if said.no_log:
@@ -107,7 +105,7 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)
-        elif call.operation.stream is not None and _is_stream(result):
+        elif call.operation.stream is not None and _is_stream_type(type(result)):
             accumulator = call.operation.stream(call)
             if (http_response := getattr(result, "response", None)) is not None:
                 call.read_headers(http_response.headers)
@@ -123,8 +121,9 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
     return result
 
 
-def _is_stream(result: Any) -> bool:
-    kind = type(result)
+@lru_cache(maxsize=1024)
+def _is_stream_type(kind: type) -> bool:
+    # Asked once per type: attribute misses are slow on pydantic classes.
     return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
@@ -137,7 +136,18 @@ def _with_trace_context(kwargs: dict[str, Any], parameter: str, context: Context
     return {**kwargs, parameter: {**headers, **inject(context)}}
 
 
-_SENTINELS = frozenset({"NotGiven", "Omit"})
+# Kinds of arguments, by type: an SDK's mark for "not given", something that can be read only once, or a plain value.
+_NOT_GIVEN, _ONE_SHOT, _PLAIN = range(3)
+_KINDS: dict[type, int] = {type(None): _NOT_GIVEN, str: _PLAIN, int: _PLAIN, float: _PLAIN, list: _PLAIN, dict: _PLAIN}
+
+
+def _kind(value: object) -> int:
+    kind = type(value)
+    if (known := _KINDS.get(kind)) is not None:
+        return known
+    if kind.__name__ in ("NotGiven", "Omit"):
+        return _NOT_GIVEN
+    return _ONE_SHOT if hasattr(kind, "__next__") else _PLAIN
 
 
 def _readable(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -147,15 +157,12 @@ def _readable(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     given = {}
     for name, value in kwargs.items():
-        kind = type(value)
-        if kind.__name__ in _SENTINELS or value is None:
-            continue
-        if hasattr(kind, "__next__"):
-            items, rest = _drain(value)
-            kwargs = {**kwargs, name: rest}
-            given[name] = items
-        else:
+        kind = _kind(value)
+        if kind == _PLAIN:
             given[name] = value
+        elif kind == _ONE_SHOT:
+            given[name], rest = _drain(value)
+            kwargs = {**kwargs, name: rest}
     return kwargs, given
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callspan_semconv import attributes as attr
-from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeterProvider, get_meter, get_meter_provider
-from opentelemetry.metrics._internal import _ProxyMeterProvider  # the API names no other way to ask "is there an SDK?"
+from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeterProvider, _internal, get_meter
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from callspan.core.propagation import Propagation
@@ -53,7 +52,9 @@ class Instruments:
     @property
     def enabled(self) -> bool:
         """Whether anybody listens; asked per call, since an SDK may be set after us."""
-        return not isinstance(self._provider or get_meter_provider(), (NoOpMeterProvider, _ProxyMeterProvider))
+        # get_meter_provider() reads the process environment each time while no provider is set.
+        provider = self._provider or _internal._METER_PROVIDER  # noqa: SLF001
+        return provider is not None and type(provider) is not NoOpMeterProvider
 
     def record(self, attributes: Mapping[str, Any], duration_s: float) -> None:
         """Record one finished call from its span attributes."""

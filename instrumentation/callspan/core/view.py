@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
 class View:
     """A JSON object whose keys read as attributes; absent keys read as None, as optional fields of SDK models do."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("__dict__", "_raw")
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
+        self._raw = data
+        self.__dict__.update((name, view(value)) for name, value in data.items())
 
-    def __getattr__(self, name: str) -> Any:
-        return view(self._data.get(name))
+    def __getattr__(self, name: str) -> None:
+        return None
 
     @property
     def __pydantic_extra__(self) -> dict[str, Any]:
         """Every key counts as extra: readers look here for fields that the SDK does not know."""
-        return self._data
+        return self._raw
 
     def model_dump(self, **_options: object) -> dict[str, Any]:
         """The JSON itself."""
-        return self._data
+        return self._raw
 
 
 def view(value: Any) -> Any:
@@ -33,6 +35,11 @@ def view(value: Any) -> Any:
     if isinstance(value, list):
         return [view(item) for item in value]
     return value
+
+
+def fields(value: Any) -> Mapping[str, Any]:
+    """The fields of a dict, of an SDK model or of a `View`: attribute misses are slow on pydantic models."""
+    return value if type(value) is dict else vars(value)
 
 
 def field(value: Any, name: str) -> Any:

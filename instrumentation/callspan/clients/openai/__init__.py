@@ -49,7 +49,8 @@ def _resolve(sdk_client: Any) -> Endpoint:
     return Endpoint(provider, url.host, port, _AZURE if provider == "azure.ai.openai" else ())
 
 
-_endpoint = EndpointCache(lambda sdk_client: sdk_client.base_url, _resolve)
+# The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.
+_endpoint = EndpointCache(lambda sdk_client: vars(sdk_client).get("_base_url"), _resolve)
 
 
 def _raw_response(result: Any) -> Any:

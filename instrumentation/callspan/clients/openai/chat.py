@@ -21,11 +21,10 @@ from callspan.clients.openai.common import (
 )
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
-from callspan.core.view import field
+from callspan.core.view import field, fields
 
 # Shared with text completions.
 PARAMETERS = {
-    "model": attr.GEN_AI_REQUEST_MODEL,
     "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
     "top_p": attr.GEN_AI_REQUEST_TOP_P,
     "frequency_penalty": attr.GEN_AI_REQUEST_FREQUENCY_PENALTY,
@@ -36,7 +35,7 @@ PARAMETERS = {
     "reasoning_effort": attr.GEN_AI_REQUEST_REASONING_LEVEL,
     "service_tier": attr.OPENAI_REQUEST_SERVICE_TIER,
 }
-READ_HERE = frozenset({"messages", "tools", "stop", "n", "stream", "metadata"})
+READ_HERE = frozenset({"model", "messages", "tools", "stop", "n", "stream", "metadata"})
 
 
 def _request(call: Call, parameters: Parameters) -> None:
@@ -47,7 +46,8 @@ def _request(call: Call, parameters: Parameters) -> None:
         call.attributes[attr.GEN_AI_OUTPUT_TYPE] = output
     if call.captures_content:
         set_json(call, attr.GEN_AI_INPUT_MESSAGES, [_message(message) for message in parameters.get("messages", ())])
-        set_json(call, attr.GEN_AI_TOOL_DEFINITIONS, [_tool(tool) for tool in parameters.get("tools", ())])
+        if tools := parameters.get("tools"):
+            set_json(call, attr.GEN_AI_TOOL_DEFINITIONS, [_tool(tool) for tool in tools])
 
 
 def read_common(call: Call, parameters: Parameters) -> None:
@@ -75,9 +75,9 @@ def _output_type(parameters: Parameters) -> str | None:
 def _message(message: Any) -> dict[str, Any]:
     role = field(message, "role")
     content = field(message, "content")
-    if type(content) is str and role in ("user", "system", "developer"):  # nearly all messages
-        result = {"role": role, "parts": [{"type": "text", "content": content}]}
-    elif role in ("tool", "function"):
+    if isinstance(content, str) and type(message) is dict and len(message) == 2:  # nearly all messages
+        return {"role": role, "parts": [{"type": "text", "content": content}]}
+    if role in ("tool", "function"):
         response = content if isinstance(content, str) or content is None else content_parts(content)
         part = {"type": "tool_call_response", "response": response}
         if (call_id := field(message, "tool_call_id")) is not None:
@@ -92,16 +92,19 @@ def _message(message: Any) -> dict[str, Any]:
 
 def _assistant_parts(message: Any, content: Any) -> list[dict[str, Any]]:
     """Parts of an assistant's message, in a prompt or in an answer."""
+    known = fields(message)
     parts: list[dict[str, Any]] = []
     if reasoning := _reasoning(message):
         parts.append({"type": "reasoning", "content": reasoning})
-    parts += content_parts(content)
-    if refusal := field(message, "refusal"):
+    if content is not None:
+        parts += content_parts(content)
+    if refusal := known.get("refusal"):
         parts.append({"type": "refusal", "content": refusal})
-    if (audio := field(message, "audio")) is not None:
+    if (audio := known.get("audio")) is not None:
         parts.append(_audio_part(audio))
-    parts += [_tool_call(item) for item in field(message, "tool_calls") or ()]
-    if (function := field(message, "function_call")) is not None:
+    if tool_calls := known.get("tool_calls"):
+        parts += [_tool_call(item) for item in tool_calls]
+    if (function := known.get("function_call")) is not None:
         parts.append(tool_call(field(function, "name"), None, field(function, "arguments")))
     return parts
 
@@ -149,12 +152,8 @@ def _response(call: Call, response: Any) -> None:
 
 def _output(choice: Any) -> dict[str, Any]:
     message = choice.message
-    content = message.content
-    return {
-        "role": message.role,
-        "parts": _assistant_parts(message, content),
-        "finish_reason": choice.finish_reason,
-    }
+    parts = _assistant_parts(message, getattr(message, "content", None))
+    return {"role": message.role, "parts": parts, "finish_reason": choice.finish_reason}
 
 
 def _beside_messages(choices: Any) -> dict[str, Any]:

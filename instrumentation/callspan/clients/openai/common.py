@@ -10,7 +10,7 @@ from callspan_semconv import jsonio, secrets
 
 from callspan.core.call import Call
 from callspan.core.model import Parameters
-from callspan.core.view import View, field
+from callspan.core.view import field, fields
 
 # Parameters of every method that concern the transport, not the model.
 _TRANSPORT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
@@ -32,8 +32,7 @@ def read_parameters(call: Call, parameters: Parameters, names: Mapping[str, str]
             attributes[attribute] = value
         elif name not in skip and name not in _TRANSPORT:
             rest[name] = value
-    extra_body = parameters.get("extra_body")
-    if isinstance(extra_body, Mapping):
+    if (extra_body := parameters.get("extra_body")) is not None and isinstance(extra_body, Mapping):
         call.add_metadata(extra_body.get("metadata"))
         rest.update((name, value) for name, value in extra_body.items() if name != "metadata")
     call.add_metadata(parameters.get("metadata"))
@@ -44,48 +43,49 @@ def read_parameters(call: Call, parameters: Parameters, names: Mapping[str, str]
         attributes[attr.CALLSPAN_REQUEST_PARAMETERS] = jsonio.dumps(rest)
 
 
+_IDENTITY = (
+    ("id", attr.GEN_AI_RESPONSE_ID),
+    ("model", attr.GEN_AI_RESPONSE_MODEL),
+    ("service_tier", attr.OPENAI_RESPONSE_SERVICE_TIER),
+    ("system_fingerprint", attr.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
+    ("_request_id", attr.CALLSPAN_PROVIDER_REQUEST_ID),
+)
+
+
 def read_identity(call: Call, response: Any) -> None:
     """The answer's id, model, tier and fingerprint, and the provider's request id."""
     attributes = call.attributes
-    for name, attribute in (
-        ("id", attr.GEN_AI_RESPONSE_ID),
-        ("model", attr.GEN_AI_RESPONSE_MODEL),
-        ("service_tier", attr.OPENAI_RESPONSE_SERVICE_TIER),
-        ("system_fingerprint", attr.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
-        ("_request_id", attr.CALLSPAN_PROVIDER_REQUEST_ID),
-    ):
-        value = getattr(response, name, None)
-        if value:
+    known = fields(response)
+    for name, attribute in _IDENTITY:
+        if value := known.get(name):
             attributes[attribute] = value
 
 
 # Usage fields, by the names of Chat Completions and of Responses; the totals include the parts, as the conventions ask.
-_USAGE = (
-    ("prompt_tokens", attr.GEN_AI_USAGE_INPUT_TOKENS),
-    ("input_tokens", attr.GEN_AI_USAGE_INPUT_TOKENS),
-    ("completion_tokens", attr.GEN_AI_USAGE_OUTPUT_TOKENS),
-    ("output_tokens", attr.GEN_AI_USAGE_OUTPUT_TOKENS),
-)
-_INPUT_DETAILS = (
-    ("cached_tokens", attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS),
-    ("cache_write_tokens", attr.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS),
-    ("audio_tokens", attr.GEN_AI_USAGE_AUDIO_INPUT_TOKENS),
-    ("image_tokens", attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS),
-    ("text_tokens", attr.GEN_AI_USAGE_TEXT_INPUT_TOKENS),
-)
-_OUTPUT_DETAILS = (
-    ("reasoning_tokens", attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS),
-    ("audio_tokens", attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS),
-    ("image_tokens", attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS),
-    ("text_tokens", attr.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS),
-)
-_DETAILS = (
-    ("prompt_tokens_details", _INPUT_DETAILS),
-    ("input_tokens_details", _INPUT_DETAILS),
-    ("input_token_details", _INPUT_DETAILS),
-    ("completion_tokens_details", _OUTPUT_DETAILS),
-    ("output_tokens_details", _OUTPUT_DETAILS),
-)
+_INPUT_DETAILS = {
+    "cached_tokens": attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
+    "cache_write_tokens": attr.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS,
+    "audio_tokens": attr.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,
+    "image_tokens": attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
+    "text_tokens": attr.GEN_AI_USAGE_TEXT_INPUT_TOKENS,
+}
+_OUTPUT_DETAILS = {
+    "reasoning_tokens": attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
+    "audio_tokens": attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS,
+    "image_tokens": attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,
+    "text_tokens": attr.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS,
+}
+_USAGE: dict[str, str | dict[str, str]] = {
+    "prompt_tokens": attr.GEN_AI_USAGE_INPUT_TOKENS,
+    "input_tokens": attr.GEN_AI_USAGE_INPUT_TOKENS,
+    "completion_tokens": attr.GEN_AI_USAGE_OUTPUT_TOKENS,
+    "output_tokens": attr.GEN_AI_USAGE_OUTPUT_TOKENS,
+    "prompt_tokens_details": _INPUT_DETAILS,
+    "input_tokens_details": _INPUT_DETAILS,
+    "input_token_details": _INPUT_DETAILS,
+    "completion_tokens_details": _OUTPUT_DETAILS,
+    "output_tokens_details": _OUTPUT_DETAILS,
+}
 
 
 def read_usage(call: Call, usage: Any) -> None:
@@ -93,23 +93,15 @@ def read_usage(call: Call, usage: Any) -> None:
     if usage is None:
         return
     attributes = call.attributes
-    fields = _fields(usage)
-    for name, attribute in _USAGE:
-        if isinstance(count := fields.get(name), int):
-            attributes[attribute] = count
-    for details_name, names in _DETAILS:
-        if (details := fields.get(details_name)) is not None:
-            values = _fields(details)
-            for name, attribute in names:
-                if isinstance(count := values.get(name), int):
-                    attributes[attribute] = count
-
-
-def _fields(model: Any) -> Mapping[str, Any]:
-    """The fields of an SDK model, of a `View` or of its inside, without the cost of attribute misses."""
-    if isinstance(model, dict):
-        return model
-    return model.model_dump() if isinstance(model, View) else vars(model)
+    for name, value in fields(usage).items():
+        if value is None or (target := _USAGE.get(name)) is None:
+            continue
+        if isinstance(target, str):
+            attributes[target] = value
+            continue
+        for part, count in fields(value).items():
+            if count is not None and (attribute := target.get(part)) is not None:
+                attributes[attribute] = count
 
 
 def set_json(call: Call, attribute: str, value: Any) -> None:

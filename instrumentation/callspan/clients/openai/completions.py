@@ -73,9 +73,11 @@ class _Accumulator:
         """Take a chunk."""
         self._chunk = chunk
         for choice in getattr(chunk, "choices", None) or ():
-            self._texts.setdefault(choice.index, []).append(choice.text)
+            # Compatible servers leave out what does not change, and end with a choice that has neither index nor text.
+            index = choice.index or 0
+            self._texts.setdefault(index, []).append(choice.text or "")
             if choice.finish_reason:
-                self._reasons[choice.index] = choice.finish_reason
+                self._reasons[index] = choice.finish_reason
         if usage := getattr(chunk, "usage", None):
             self._usage = usage
 

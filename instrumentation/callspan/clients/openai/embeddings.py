@@ -14,8 +14,8 @@ from callspan.clients.openai.completions import text_messages
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 
-_PARAMETERS = {"model": attr.GEN_AI_REQUEST_MODEL, "dimensions": attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT}
-_READ_HERE = frozenset({"input", "encoding_format", "metadata"})
+_PARAMETERS = {"dimensions": attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT}
+_READ_HERE = frozenset({"model", "input", "encoding_format", "metadata"})
 
 
 def _request(call: Call, parameters: Parameters) -> None:

@@ -29,7 +29,7 @@ def _input_message(item: Any) -> dict[str, Any]:
         return {"role": field(item, "role"), "parts": content_parts(field(item, "content"))}
     # What the application ran is the tool's word; everything else in a prompt is from an earlier answer.
     role = "tool" if kind in _APPLICATION_OUTPUTS else "assistant"
-    return {"role": role, "parts": item_parts(item)}
+    return {"role": field(item, "role") or role, "parts": item_parts(item)}
 
 
 def output_parts(items: Iterable[Any]) -> list[Part]:
@@ -51,8 +51,9 @@ def item_parts(item: Any) -> list[Part]:
 
 
 def _dump(item: Any) -> Part:
+    """The item as a dict of our own: in a prompt it may be the application's."""
     data = plain(item)
-    return data if isinstance(data, dict) else {"type": "unknown"}
+    return dict(data) if isinstance(data, dict) else {"type": "unknown"}
 
 
 def _with_id(part: Part, call_id: Any) -> Part:

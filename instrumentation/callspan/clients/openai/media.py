@@ -25,12 +25,11 @@ from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 
 _PARAMETERS = {
-    "model": attr.GEN_AI_REQUEST_MODEL,
     "n": attr.GEN_AI_REQUEST_CHOICE_COUNT,
     "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
 }
 _FILES = ("image", "mask", "file")
-_READ_HERE = frozenset({"prompt", "input", "stream", "metadata", "instructions", *_FILES})
+_READ_HERE = frozenset({"model", "prompt", "input", "stream", "metadata", "instructions", *_FILES})
 
 
 def _request(output_type: str | None, call: Call, parameters: Parameters) -> None:

@@ -18,14 +18,13 @@ from callspan.core.model import Operation, Parameters
 from callspan.core.view import field
 
 _PARAMETERS = {
-    "model": attr.GEN_AI_REQUEST_MODEL,
     "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
     "top_p": attr.GEN_AI_REQUEST_TOP_P,
     "max_output_tokens": attr.GEN_AI_REQUEST_MAX_TOKENS,
     "previous_response_id": attr.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID,
     "service_tier": attr.OPENAI_REQUEST_SERVICE_TIER,
 }
-_READ_HERE = frozenset({"input", "instructions", "tools", "stream", "metadata", "conversation", "text", "text_format"})
+_READ_HERE = frozenset({"model", "input", "instructions", "tools", "stream", "metadata", "conversation"})
 
 _background = Background()
 
@@ -49,7 +48,7 @@ def _request(call: Call, parameters: Parameters) -> None:
 
 
 def _read_content(call: Call, parameters: Parameters) -> None:
-    if instructions := parameters.get("instructions"):
+    if (instructions := parameters.get("instructions")) is not None:
         set_json(call, attr.GEN_AI_SYSTEM_INSTRUCTIONS, [{"type": "text", "content": instructions}])
     set_json(call, attr.GEN_AI_INPUT_MESSAGES, input_messages(parameters.get("input")))
     set_json(call, attr.GEN_AI_TOOL_DEFINITIONS, [_tool(tool) for tool in parameters.get("tools", ())])
