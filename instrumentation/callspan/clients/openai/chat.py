@@ -201,9 +201,10 @@ class ChatAccumulator:
             self._first = chunk
         for part in getattr(chunk, "choices", None) or ():
             delta = part.delta
-            choice = self._choices.get(part.index)
+            index = part.index or 0  # compatible servers with one choice leave it out
+            choice = self._choices.get(index)
             if choice is None:
-                choice = self._choices[part.index] = _Choice()
+                choice = self._choices[index] = _Choice()
                 choice.role = getattr(delta, "role", None)
             if text := getattr(delta, "content", None):
                 choice.text.append(text)
@@ -223,7 +224,7 @@ class ChatAccumulator:
         if reasoning := _reasoning(delta):
             choice.reasoning.append(reasoning)
         for item in getattr(delta, "tool_calls", None) or ():
-            _merge_tool(choice.tools.setdefault(item.index, {"arguments": []}), item)
+            _merge_tool(_tool_of(choice.tools, item), item)
         if (function := getattr(delta, "function_call", None)) is not None:
             _merge_function(choice.tools.setdefault(0, {"arguments": []}), function)
         extra = getattr(delta, "__pydantic_extra__", None)
@@ -245,8 +246,19 @@ class ChatAccumulator:
             call.attributes[attr.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
         if call.captures_content:
             set_json(call, attr.GEN_AI_OUTPUT_MESSAGES, list(map(_streamed_output, choices)))
-            logprobs = [{"logprobs": [plain(item) for item in choice.logprobs]} for choice in choices if choice.logprobs]
+            logprobs = [
+                {"logprobs": [plain(item) for item in choice.logprobs]} for choice in choices if choice.logprobs
+            ]
             set_json(call, attr.CALLSPAN_RESPONSE_CONTENT, {"choices": logprobs} if logprobs else None)
+
+
+def _tool_of(tools: dict[int, dict[str, Any]], item: Any) -> dict[str, Any]:
+    """The call that a delta belongs to. Gemini's and others' compatible servers give no index, or every call the same."""
+    index = max(tools, default=0) if item.index is None else item.index
+    begun = tools.get(index)
+    if begun is not None and item.id and begun.get("id") not in (None, item.id):
+        index = max(tools) + 1
+    return tools.setdefault(index, {"arguments": []})
 
 
 def _merge_tool(tool: dict[str, Any], item: Any) -> None:

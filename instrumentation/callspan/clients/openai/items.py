@@ -102,7 +102,10 @@ def _mcp_call(item: Any) -> list[Part]:
     call: Part = {"type": "server_tool_call", "name": data.get("name"), "server_tool_call": data}
     parts = [_with_id(call, field(item, "id"))]
     if result:
-        response: Part = {"type": "server_tool_call_response", "server_tool_call_response": {"type": "mcp_call", **result}}
+        response: Part = {
+            "type": "server_tool_call_response",
+            "server_tool_call_response": {"type": "mcp_call", **result},
+        }
         parts.append(_with_id(response, field(item, "id")))
     return parts
 

@@ -1,0 +1,87 @@
+"""Instrumentation on real clients: spans in memory, requests to a local server."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry.context import get_current
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from callspan.cli.fake_openai import FakeOpenAI
+from callspan.core.guard import failures
+from callspan.instrumentors import instrument, uninstrument
+from tests.instrumentation.support import Spans
+
+
+@pytest.fixture
+def tracer_provider() -> Iterator[TracerProvider]:
+    provider = TracerProvider(shutdown_on_exit=False)
+    yield provider
+    provider.shutdown()
+
+
+@pytest.fixture
+def exported(tracer_provider: TracerProvider) -> Spans:
+    """What the provider exports; nothing is instrumented by this fixture."""
+    spans = Spans()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(spans.exporter))
+    return spans
+
+
+@pytest.fixture
+def spans(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Spans]:
+    """The spans of the instrumented clients."""
+    instrument(tracer_provider=tracer_provider)
+    yield exported
+    uninstrument()
+
+
+@pytest.fixture
+def metrics(exported: Spans, tracer_provider: TracerProvider) -> Iterator[InMemoryMetricReader]:
+    """The metrics of the instrumented clients."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    instrument(tracer_provider=tracer_provider, meter_provider=provider)
+    yield reader
+    uninstrument()
+    provider.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_reader_fails() -> Iterator[None]:
+    """No part of callspan failed behind the guard; a module that breaks it on purpose overrides this."""
+    before = failures()
+    yield
+    assert failures() == before
+
+
+@pytest.fixture(autouse=True)
+def context_is_restored(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A call leaves nothing attached behind, and detaches in the context in which it attached."""
+    before = get_current()
+    with caplog.at_level(logging.WARNING, "opentelemetry"):
+        yield
+    assert get_current() == before
+    assert "Failed to detach context" not in caplog.text
+
+
+@pytest.fixture
+def client(fake_openai: FakeOpenAI) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=fake_openai.base_url, api_key="sk-local", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(params=["sync", "async"])
+async def either(request: pytest.FixtureRequest, fake_openai: FakeOpenAI) -> Any:
+    """A client of either kind: tests await what it returns with `settle`."""
+    kind = openai.OpenAI if request.param == "sync" else openai.AsyncOpenAI
+    client = kind(base_url=fake_openai.base_url, api_key="sk-local", max_retries=0)
+    yield client
+    closing = client.close()
+    if closing is not None:
+        await closing
