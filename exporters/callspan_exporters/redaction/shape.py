@@ -4,7 +4,7 @@ A harmless name is not enough: a library may write free text under it. So an ide
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from callspan_exporters.redaction.vocabulary import Kind, kind_of
@@ -18,7 +18,7 @@ def is_token(value: object) -> bool:
     """One word of ASCII, as identifiers are; numbers and booleans too."""
     if isinstance(value, str):
         return _TOKEN.fullmatch(value) is not None
-    return isinstance(value, (bool, int, float))
+    return isinstance(value, (int, float))
 
 
 def is_name(value: object) -> bool:
@@ -28,12 +28,23 @@ def is_name(value: object) -> bool:
 
 def is_harmless(kind: Kind, value: object) -> bool:
     """Whether ``value`` may leave unseen under an attribute of this kind: it carries no text that a user wrote."""
-    if kind is Kind.NUMBER:
-        return isinstance(value, (bool, int, float))
-    if kind is Kind.TOKEN:
-        return is_token(value) or (isinstance(value, (tuple, list)) and all(map(is_token, value)))
-    return kind is Kind.NAME and is_name(value)
+    looks_right = _SHAPES.get(kind)
+    return looks_right is not None and looks_right(value)
 
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _is_tokens(value: object) -> bool:
+    return is_token(value) or (isinstance(value, (tuple, list)) and all(map(is_token, value)))
+
+
+_SHAPES: Final[dict[Kind, Callable[[object], bool]]] = {
+    Kind.NUMBER: _is_number,
+    Kind.TOKEN: _is_tokens,
+    Kind.NAME: is_name,
+}
 
 _METHODS: Final = r"(?:GET|HEAD|POST|PUT|PATCH|DELETE)"
 _WORD: Final = r"[A-Za-z_][\w.:/\-]{0,127}"

@@ -98,10 +98,10 @@ def _distinct(parts: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]
 
 
 def _identity(mapping: object, fields: Sequence[str]) -> dict[str, Any]:
+    """The fields that say what it is, as far as they look like identifiers."""
     if not isinstance(mapping, Mapping):
         return {}
-    values = ((field, mapping.get(field)) for field in fields)
-    return {field: value for field, value in values if isinstance(value, str) and is_token(value)}
+    return {field: mapping[field] for field in fields if field in mapping and is_token(mapping[field])}
 
 
 def _sequence(value: object) -> Sequence[object]:

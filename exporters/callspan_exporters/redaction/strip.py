@@ -91,10 +91,10 @@ def _harmless(attributes: Attributes) -> Attributes:
     kept: Attributes = {}
     for key, value in attributes.items():
         kind = kind_of(key)
-        if kind in _REPLACEMENTS:
-            kept.update(_REPLACEMENTS[kind](key, value))
-        elif is_harmless(kind, value):
+        if is_harmless(kind, value):
             kept[key] = value
+        elif kind in _REPLACEMENTS:
+            kept.update(_REPLACEMENTS[kind](key, value))
     return kept
 
 

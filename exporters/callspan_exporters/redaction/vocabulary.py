@@ -7,14 +7,14 @@ The tables are an allow-list: a name that is not here is content. Sources: the G
 """
 
 import re
-from enum import Enum, auto
+from enum import IntEnum, auto
 from functools import lru_cache
 from typing import Final
 
 from callspan_semconv import attributes as attr
 
 
-class Kind(Enum):
+class Kind(IntEnum):  # of integers, because those hash fast
     """What may stand under an attribute name, and so what becomes of it."""
 
     NUMBER = auto()  # a measurement or a setting: numbers and booleans
