@@ -37,9 +37,8 @@ def _set_up() -> None:
         return
     loaded = load()
     problems = list(loaded.problems)
-    if problems:
-        _logger.error("callspan: the settings have errors; until they are mended, no prompts and answers are exported")
-        # What could not be read may have been about privacy: fail closed.
+    if loaded.privacy_unclear:
+        _logger.error("callspan: prompts and answers are withheld until the settings can be read")
         closed = replace(loaded.settings, turn_off_message_logging=True, allow_redaction_opt_out=False)
         loaded = replace(loaded, settings=closed)
     if not sdk.has_provider():

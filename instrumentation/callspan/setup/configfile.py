@@ -1,8 +1,8 @@
 """The configuration file: LiteLLM's YAML shape, of which callspan reads what is about logging.
 
 Sections: ``litellm_settings`` and ``callspan_settings`` (the same keys), ``callback_settings``,
-``environment_variables``, ``include``. What belongs to LiteLLM alone (``model_list``, ``general_settings``, ...) is left
-alone; a key that looks like one of ours, misspelt, is an error.
+``environment_variables``, ``include``. What belongs to LiteLLM alone (``model_list``, ``general_settings``, ...) is
+left alone; a key that looks like one of ours, misspelt, is an error.
 """
 
 from __future__ import annotations

@@ -93,7 +93,10 @@ def install(
         _close(built)
         raise_all(problems)
     old = before.pipelines if before is not None else ()
-    _put(provider, settings, built, gone=[*standing.replaces, *(each.processor for each in old)])
+    gone = [*standing.replaces, *(each.processor for each in old)]
+    if before is not None and before.provider is not provider:
+        processors.change(before.provider, lambda known: _without(known, gone))
+    _put(provider, settings, built, gone)
     payloads = any(isinstance(each.exporter, SinkExporter) for each in built)
     sampling.record_unsampled(provider, on=settings.record_unsampled and payloads)
     set_current(settings)
@@ -121,7 +124,7 @@ def _build(plans: Iterable[SinkPlan], loaded: Loaded) -> tuple[list[Pipeline], l
         try:
             exporter = sinks.build(plan, loaded.file)
             built.append(Pipeline(plan, exporter, pipelines.for_sink(plan, exporter, loaded.settings)))
-        except ConfigurationError as error:
+        except ConfigurationError as error:  # noqa: PERF203 - one sink's error must not cost the others
             problems.append(error)
     return built, problems
 
@@ -130,20 +133,23 @@ def _put(
     provider: TracerProvider, settings: Settings, built: Sequence[Pipeline], gone: Sequence[SpanProcessor]
 ) -> None:
     """Exchange the processors in one step, so that no span ends between the old ones and the new ones."""
-    left = {id(each) for each in gone}
     ours = [each.processor for each in built]
     changed = processors.change(
-        provider,
-        lambda known: [*(pipelines.guarded(each, settings) for each in known if id(each) not in left), *ours],
+        provider, lambda known: [*(pipelines.guarded(each, settings) for each in _without(known, gone)), *ours]
     )
     if not changed:
         _logger.warning(
-            "callspan does not know this OpenTelemetry SDK's span processors: those that are registered already get their "
-            "spans as they are, not redacted"
+            "callspan does not know this OpenTelemetry SDK's span processors: those that are registered already get "
+            "their spans as they are, not redacted"
         )
         for processor in ours:
             provider.add_span_processor(processor)
     processors.intercept(provider, lambda added: pipelines.guarded(added, settings))
+
+
+def _without(known: Iterable[SpanProcessor], gone: Iterable[SpanProcessor]) -> list[SpanProcessor]:
+    left = {id(each) for each in gone}
+    return [each for each in known if id(each) not in left]
 
 
 def _retire(replaced: Iterable[SpanProcessor], built: Sequence[Pipeline]) -> None:

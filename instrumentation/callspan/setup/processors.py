@@ -74,7 +74,7 @@ def retire(processor: SpanProcessor, successor: SpanProcessor | None) -> None:
     """
     if isinstance(processor, BatchSpanProcessor):
         processor._batch_processor._exporter = _HandOver(successor)  # noqa: SLF001 - there is no setter
-        processor.shutdown()
+        processor.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
     elif isinstance(processor, SimpleSpanProcessor):
         processor.span_exporter = _HandOver(successor)
 

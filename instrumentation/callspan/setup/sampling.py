@@ -27,7 +27,7 @@ _LLM_MARKS = (
 class RecordUnsampled(Sampler):
     """Another sampler, but LLM calls that it drops are recorded, unsampled.
 
-    An unsampled span reaches processors, not OTLP; its ``traceparent`` says "not sampled", and its children are dropped.
+    Such a span reaches processors, not OTLP. Its ``traceparent`` says "not sampled"; its children are dropped.
 
     Args:
         sampler: the one that decides about traces.
@@ -36,7 +36,7 @@ class RecordUnsampled(Sampler):
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
 
-    def should_sample(
+    def should_sample(  # noqa: PLR0917 - the SDK's signature
         self,
         parent_context: Context | None,
         trace_id: int,

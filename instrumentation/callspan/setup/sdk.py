@@ -1,7 +1,7 @@
 """OpenTelemetry's own configuration, as the zero-code hooks find it or bring it about.
 
-``opentelemetry-instrument`` configures the SDK only where a distribution such as ``opentelemetry-distro`` is installed.
-callspan does it where none is, and reads the same variables.
+``opentelemetry-instrument`` configures the SDK only where a distribution such as ``opentelemetry-distro`` is
+installed. callspan does it where none is, and reads the same variables.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
@@ -35,7 +36,11 @@ from callspan_exporters.sink import SinkExporter
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _LITELLM = ("OTEL_EXPORTER", "OTEL_ENDPOINT")
-_OTLP = {"otlp": None, "otlp_proto_http": "http", "otlp_proto_grpc": "grpc"}
+_OTLP: Final[dict[str, Literal["http", "grpc"] | None]] = {
+    "otlp": None,
+    "otlp_proto_http": "http",
+    "otlp_proto_grpc": "grpc",
+}
 _OTLP_HTTP_PORT = 4318
 _EXPORTERS = "opentelemetry_traces_exporter"
 
@@ -57,15 +62,19 @@ def configure_sdk() -> list[ConfigurationError]:
         What is wrong; there is a tracer provider all the same.
     """
     problems = []
+    configurator = _OTelSDKConfigurator()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+    declared = _variable(OTEL_CONFIG_FILE) is not None
     try:
-        if _variable(OTEL_CONFIG_FILE):
-            _OTelSDKConfigurator().configure()
+        if declared:
+            configurator.configure()
         else:
             with _without_trace_exporters():
-                _OTelSDKConfigurator().configure(auto_instrumentation_version=instrumentation_version)
-    except Exception as error:  # the boundary to the SDK and every plugin that it loads
-        where = OTEL_CONFIG_FILE if _variable(OTEL_CONFIG_FILE) else "OTEL_*"
-        problems.append(ConfigurationError(f"{where}: the OpenTelemetry SDK could not be configured: {error}"))
+                configurator.configure(auto_instrumentation_version=instrumentation_version)
+    except Exception as error:  # noqa: BLE001 - the boundary to the SDK and every plugin that it loads
+        # A RuntimeError names a component that is missing. Others may quote the file, which may hold secrets.
+        reason = str(error) if isinstance(error, RuntimeError) else type(error).__name__
+        where = f"{OTEL_CONFIG_FILE}={_variable(OTEL_CONFIG_FILE)}" if declared else "OTEL_*"
+        problems.append(ConfigurationError(f"{where}: the OpenTelemetry SDK cannot be configured: {reason}"))
     if not has_provider():
         trace.set_tracer_provider(TracerProvider())
     return problems
@@ -134,8 +143,8 @@ def _plan(name: str, settings: Settings) -> SinkPlan:
     return plan if name in registry.names() else replace(plan, exporter=_plugin(name))
 
 
-def _otlp(protocol: str | None) -> Callable[..., SpanExporter]:
-    """OTLP as the SDK's exporters understand it: gRPC unless a variable says otherwise, or the port is that of HTTP."""
+def _otlp(protocol: Literal["http", "grpc"] | None) -> Callable[..., SpanExporter]:
+    """OTLP by the SDK's rule: gRPC unless a variable says otherwise; but also HTTP if the port is that of HTTP."""
     from callspan_exporters.otlp import OTLPSpanExporter  # noqa: PLC0415 - like every sink, only where it is used
 
     if protocol is None and _first(_PROTOCOLS) is None:

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 from callspan.errors import ConfigurationError
 from callspan.setup import configfile, kinds
 from callspan.setup.configfile import Found
 from callspan.setup.kinds import Kind, SinkSettings, expanded
+from callspan_exporters import registry
 
 
-def setting(default: Any, variable: str, kind: Kind, doc: str) -> Any:
-    """Declare a setting: a dataclass field with its variable, kind and meaning in the metadata."""
-    metadata = {"variable": variable, "kind": kind, "doc": doc}
+def _setting(default: Any, variable: str, kind: Kind, doc: str, *, privacy: bool = False) -> Any:
+    """Declare a setting: a dataclass field whose metadata holds the rest.
+
+    Args:
+        default: its value unless somebody sets it.
+        variable: its environment variable.
+        kind: how it is read.
+        doc: what it means, in Markdown.
+        privacy: whether it decides about what is redacted.
+    """
+    metadata = {"variable": variable, "kind": kind, "doc": doc, "privacy": privacy}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -30,88 +41,97 @@ def setting(default: Any, variable: str, kind: Kind, doc: str) -> Any:
 class Settings:
     """The settings of a process; see the fields' metadata for variables and meanings."""
 
-    callbacks: tuple[Any, ...] = setting(
+    callbacks: tuple[Any, ...] = _setting(
         (), "CALLSPAN_CALLBACKS", kinds.SINKS, "Sinks that get every call. No sink named anywhere: `local`."
     )
-    success_callback: tuple[Any, ...] = setting(
+    success_callback: tuple[Any, ...] = _setting(
         (), "CALLSPAN_SUCCESS_CALLBACK", kinds.SINKS, "Sinks that get the calls that succeeded."
     )
-    failure_callback: tuple[Any, ...] = setting(
+    failure_callback: tuple[Any, ...] = _setting(
         (), "CALLSPAN_FAILURE_CALLBACK", kinds.SINKS, "Sinks that get the calls that failed."
     )
-    callback_settings: Mapping[str, SinkSettings] = setting(
+    callback_settings: Mapping[str, SinkSettings] = _setting(
         {},
         "CALLSPAN_CALLBACK_SETTINGS",
         kinds.MAPPINGS,
-        "Settings per sink: `message_logging: false` drops content for this sink; `callback_type` names the kind of sink "
-        "under a name of your own; every other key is an argument of the sink.",
+        "Settings per sink: `message_logging: false` drops content for this sink; `callback_type` names the kind of "
+        "sink behind a name of your own; every other key is an argument of the sink.",
+        privacy=True,
     )
-    turn_off_message_logging: bool = setting(
-        False, "CALLSPAN_TURN_OFF_MESSAGE_LOGGING", kinds.BOOLEAN, "Drop prompts and answers before every sink."
+    turn_off_message_logging: bool = _setting(
+        False,
+        "CALLSPAN_TURN_OFF_MESSAGE_LOGGING",
+        kinds.BOOLEAN,
+        "Drop prompts and answers before every sink.",
+        privacy=True,
     )
-    redact_user_api_key_info: bool = setting(
-        False, "CALLSPAN_REDACT_USER_API_KEY_INFO", kinds.BOOLEAN, "Drop metadata keys that begin with `user_api_key`."
+    redact_user_api_key_info: bool = _setting(
+        False,
+        "CALLSPAN_REDACT_USER_API_KEY_INFO",
+        kinds.BOOLEAN,
+        "Drop metadata keys that begin with `user_api_key`.",
+        privacy=True,
     )
-    allow_redaction_opt_out: bool = setting(
+    allow_redaction_opt_out: bool = _setting(
         False,
         "CALLSPAN_ALLOW_REDACTION_OPT_OUT",
         kinds.BOOLEAN,
         "Whether a single call may ask to keep its content although `turn_off_message_logging` is on.",
+        privacy=True,
     )
-    capture_message_content: bool = setting(
+    capture_message_content: bool = _setting(
         True,
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
         kinds.CAPTURE,
         "Whether prompts and answers are recorded on spans at all. `NO_CONTENT` and `EVENT_ONLY` record none.",
+        privacy=True,
     )
-    forward_traceparent_to_llm_provider: bool | tuple[str, ...] | None = setting(
+    forward_traceparent_to_llm_provider: bool | tuple[str, ...] | None = _setting(
         None,
         "CALLSPAN_FORWARD_TRACEPARENT_TO_LLM_PROVIDER",
         kinds.HOSTS,
         "Which hosts get a `traceparent` header: unset, private hosts only; a list, those hosts as well; true, all.",
     )
-    langfuse_default_tags: tuple[str, ...] = setting(
+    langfuse_default_tags: tuple[str, ...] = _setting(
         (), "CALLSPAN_LANGFUSE_DEFAULT_TAGS", kinds.NAMES, "Metadata keys that become `key:value` tags at Langfuse."
     )
-    s3_callback_params: SinkSettings | None = setting(
+    s3_callback_params: SinkSettings | None = _setting(  # noqa: RUF009 - it returns a dataclasses.field
         None,
         "CALLSPAN_S3_CALLBACK_PARAMS",
         kinds.MAPPING,
-        "Settings of the sinks `s3` and `s3_v2`, by LiteLLM's names.",
+        "Settings of `s3` and `s3_v2`, by LiteLLM's names.",
     )
-    record_unsampled: bool = setting(
+    record_unsampled: bool = _setting(
         True,
         "CALLSPAN_RECORD_UNSAMPLED",
         kinds.BOOLEAN,
         "Whether payload sinks also get the calls that the trace sampler drops. They are not exported over OTLP.",
     )
-    db: str | None = setting(None, "CALLSPAN_DB", kinds.TEXT, "File of the `local` sink.")
-    spool_dir: str | None = setting(
+    db: str | None = _setting(None, "CALLSPAN_DB", kinds.TEXT, "File of the `local` sink.")
+    spool_dir: str | None = _setting(
         None,
         "CALLSPAN_SPOOL_DIR",
         kinds.TEXT,
-        "Folder of `dead-letters.jsonl`, the calls that a sink refused for good.",
+        "Folder of `dead-letters.jsonl`: what sinks refused for good.",
     )
-    max_queue_bytes: int = setting(
+    max_queue_bytes: int = _setting(
         64 * 1024 * 1024,
         "CALLSPAN_MAX_QUEUE_BYTES",
         kinds.POSITIVE,
-        "Memory for undelivered calls, per sink, in bytes.",
+        "Memory for undelivered calls, per sink, bytes.",
     )
-    max_retry_age_s: float = setting(
+    max_retry_age_s: float = _setting(
         3600.0, "CALLSPAN_MAX_RETRY_AGE_S", kinds.SECONDS, "How long delivery of a call is tried, in seconds."
     )
-    shutdown_timeout_s: float = setting(
+    shutdown_timeout_s: float = _setting(
         10.0, "CALLSPAN_SHUTDOWN_TIMEOUT_S", kinds.SECONDS, "How long delivery may take at exit, in seconds."
     )
-    durability: str = setting(
-        "memory", "CALLSPAN_DURABILITY", kinds.DURABILITY, "Where undelivered calls wait. `disk` is not available yet."
-    )
-    sigterm_flush_s: float = setting(
+    durability: str = _setting("memory", "CALLSPAN_DURABILITY", kinds.DURABILITY, "Where undelivered calls wait.")
+    sigterm_flush_s: float = _setting(
         8.0,
         "CALLSPAN_SIGTERM_FLUSH_S",
         kinds.SECONDS,
-        "Zero-code runs: how long SIGTERM may wait for delivery. 0 leaves SIGTERM alone, as does a handler of your own.",
+        "Zero-code runs: how long SIGTERM waits for delivery. 0 leaves SIGTERM alone; a handler of your own wins.",
     )
 
 
@@ -126,97 +146,110 @@ class Loaded:
         settings: the values; a setting with a problem has its default.
         where: for each setting that somebody set, where.
         problems: what is wrong, in the order found.
+        privacy_unclear: whether one of the problems may be about what is to be redacted.
         file: the configuration file, None if there is none.
     """
 
     settings: Settings
     where: Mapping[str, str]
     problems: tuple[ConfigurationError, ...]
+    privacy_unclear: bool
     file: str | None
 
 
-def load(
-    arguments: Mapping[str, object] | None = None,
-    *,
-    config_file: str | None = None,
-    environ: MutableMapping[str, str] = os.environ,
-) -> Loaded:
+def load(arguments: Mapping[str, object] | None = None, *, config_file: str | None = None) -> Loaded:
     """Read the settings from code, environment and file.
+
+    The file's ``environment_variables`` are added to the environment where that lacks them.
 
     Args:
         arguments: what code says, by setting; None counts as not said.
         config_file: the file; default: ``CALLSPAN_CONFIG``.
-        environ: the environment. The file's ``environment_variables`` are added to it where it lacks them.
     """
-    path = config_file or environ.get("CALLSPAN_CONFIG") or None
+    path = config_file or os.environ.get("CALLSPAN_CONFIG") or None
     file = configfile.read(path, tuple(FIELDS)) if path else configfile.ConfigFile()
-    problems = list(file.problems)
-    _export(file.environment, environ, problems)
-    sources = (_from_code(arguments or {}), _from_environment(environ), file.found)
-    values: dict[str, Any] = {"callback_settings": _sinks(file.sinks, problems)}
-    where: dict[str, str] = {}
-    for name in FIELDS:
-        for source in reversed(sources):
-            if name in source:
-                _take(name, source[name], values, where, problems)
-    return Loaded(Settings(**values), where, tuple(problems), path)
+    reading = _Reading(problems=list(file.problems), privacy_unclear=bool(file.problems))
+    reading.export(file.environment)
+    reading.take_sinks(file.sinks)
+    # In rising precedence: what is taken last stays.
+    for source in (file.found, _from_environment(), _from_code(arguments or {})):
+        for name, found in source.items():
+            reading.take(name, found)
+    reading.check_sinks()
+    settings = Settings(**reading.values)
+    return Loaded(settings, reading.where, tuple(reading.problems), reading.privacy_unclear, path)
 
 
 def _from_code(arguments: Mapping[str, object]) -> dict[str, Found]:
     return {name: Found(value, f"configure({name}=...)") for name, value in arguments.items() if value is not None}
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Found]:
+def _from_environment() -> dict[str, Found]:
     # An empty variable counts as unset: OpenTelemetry specification, SDK environment variables, "Parsing empty value".
     return {
-        name: Found(environ[variable], variable)
+        name: Found(os.environ[variable], variable)
         for name, each in FIELDS.items()
-        if environ.get(variable := each.metadata["variable"], "").strip()
+        if os.environ.get(variable := each.metadata["variable"], "").strip()
     }
 
 
-def _export(
-    declared: Mapping[str, Found], environ: MutableMapping[str, str], problems: list[ConfigurationError]
-) -> None:
-    """Add the file's variables to the environment; what the environment says already stands."""
-    for name, found in declared.items():
-        if name in environ:
-            continue
+@dataclass(slots=True)
+class _Reading:
+    """A reading in progress."""
+
+    problems: list[ConfigurationError]
+    privacy_unclear: bool
+    values: dict[str, Any] = field(default_factory=lambda: {"callback_settings": {}})
+    where: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def noting(self, *, privacy: bool) -> Iterator[None]:
+        """Keep what is wrong, and go on."""
         try:
-            environ[name] = str(expanded(found.value, found.where))
+            yield
         except ConfigurationError as error:
-            problems.append(error)
+            self.problems.append(error)
+            self.privacy_unclear |= privacy
 
+    def export(self, declared: Mapping[str, Found]) -> None:
+        """Add the file's variables to the environment; what that says already stands."""
+        for name, found in declared.items():
+            with self.noting(privacy=False):
+                if name not in os.environ:
+                    os.environ[name] = str(expanded(found.value, found.where))
 
-def _sinks(entries: Mapping[str, Found], problems: list[ConfigurationError]) -> dict[str, SinkSettings]:
-    sinks: dict[str, SinkSettings] = {}
-    for name, found in entries.items():
-        try:
-            sinks[name] = SinkSettings(kinds.MAPPING.read(found.value, found.where), found.where)
-        except ConfigurationError as error:
-            problems.append(error)
-    return sinks
+    def take(self, name: str, found: Found) -> None:
+        """Take one setting from one source."""
+        kind: Kind = FIELDS[name].metadata["kind"]
+        with self.noting(privacy=FIELDS[name].metadata["privacy"]):
+            # What belongs to one sink is resolved when that sink is built: a missing variable costs no other sink.
+            if kind is kinds.MAPPINGS:
+                entries = kind.read(found.value, found.where)
+                self.take_sinks({sink: Found(entry, f"{found.where}.{sink}") for sink, entry in entries.items()})
+            elif kind is kinds.MAPPING:
+                self.values[name] = SinkSettings(kind.read(found.value, found.where), found.where)
+            else:
+                self.values[name] = kind.read(expanded(found.value, found.where), found.where)
+            self.where[name] = found.where
 
+    def take_sinks(self, entries: Mapping[str, Found]) -> None:
+        """Take entries of ``callback_settings``; each replaces an earlier one of its name."""
+        for name, found in entries.items():
+            with self.noting(privacy=True):
+                written = kinds.MAPPING.read(found.value, found.where)
+                self.values["callback_settings"][name] = SinkSettings(written, found.where)
+                self.where.setdefault("callback_settings", found.where)
 
-def _take(
-    name: str, found: Found, values: dict[str, Any], where: dict[str, str], problems: list[ConfigurationError]
-) -> None:
-    """Read one setting from one source. The sources come in rising precedence, so the last one stays."""
-    kind: Kind = FIELDS[name].metadata["kind"]
-    try:
-        # What belongs to one sink is resolved when that sink is built: a missing variable costs no other sink.
-        if kind is kinds.MAPPINGS:
-            entries = kind.read(found.value, found.where)
-            located = {sink: Found(entry, f"{found.where}.{sink}") for sink, entry in entries.items()}
-            values[name] = {**values[name], **_sinks(located, problems)}
-        elif kind is kinds.MAPPING:
-            values[name] = SinkSettings(kind.read(found.value, found.where), found.where)
-        else:
-            values[name] = kind.read(expanded(found.value, found.where), found.where)
-    except ConfigurationError as error:
-        problems.append(error)
-    else:
-        where[name] = found.where
+    def check_sinks(self) -> None:
+        """Refuse an entry whose name is a misspelt sink's: what it says would be lost without a word."""
+        lists = (self.values.get(name, ()) for name in ("callbacks", "success_callback", "failure_callback"))
+        known = registry.names() | {entry for entries in lists for entry in entries if isinstance(entry, str)}
+        for name, entry in self.values["callback_settings"].items():
+            if name in known or "callback_type" in entry.values:
+                continue
+            with self.noting(privacy=True):
+                if meant := get_close_matches(name, known, n=1, cutoff=0.8):
+                    raise ConfigurationError(f"{entry.where}: no such sink; did you mean {meant[0]}?")
 
 
 _current: Settings | None = None

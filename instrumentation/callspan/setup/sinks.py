@@ -182,8 +182,8 @@ def _imported(name: str, config_file: str | None) -> SpanExporter:
     if isinstance(found, SpanExporter):
         return found
     raise ConfigurationError(
-        f"{name}: expected a SpanExporter instance, got {type(found).__name__}; custom callbacks (CustomLogger classes and "
-        "functions) are not available in this version"
+        f"{name}: expected a SpanExporter instance, got {type(found).__name__}; custom callbacks (CustomLogger classes "
+        "and functions) are not available in this version"
     )
 
 
