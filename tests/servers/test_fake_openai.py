@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -272,4 +273,6 @@ def test_closing_cuts_slow_answers_short(client: OpenAI, fake_openai: FakeOpenAI
     """A server that is closed does not wait for an answer that was told to take a minute."""
     with pytest.raises(openai.APITimeoutError):
         client.with_options(max_retries=0).responses.create(model="gpt-4o", input="!slow 60", timeout=0.2)
+    started = time.monotonic()
     fake_openai.close()
+    assert time.monotonic() - started < 30
