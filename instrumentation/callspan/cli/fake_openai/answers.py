@@ -81,6 +81,18 @@ def compose(ask: Ask) -> Answer:
     return Answer(tokens=tokens, reasoning_tokens=thought)
 
 
+def offered(tools: Sequence[Json] | None, choice: object) -> list[tuple[str, Json]]:
+    """Return the functions that ``tool_choice`` leaves open, for `Ask.tools`.
+
+    The chat API wraps a function, in a tool and in a choice, in one more object than the Responses API does.
+    """
+    if choice == "none":
+        return []
+    only = choice.get("function", choice).get("name") if isinstance(choice, dict) else None
+    functions = [tool.get("function", tool) for tool in tools or [] if tool["type"] == "function"]
+    return [(each["name"], each.get("parameters") or {}) for each in functions if only in (None, each["name"])]
+
+
 def pieces(text: str) -> list[str]:
     """Split a text into what passes for tokens."""
     return _PIECE.findall(text)

@@ -5,7 +5,7 @@ from typing import Any
 
 from callspan.cli.fake_openai import errors
 from callspan.cli.fake_openai.answers import Ask, compose, pieces
-from callspan.cli.fake_openai.wire import EventStream, Json, Reply, Request, cut_by_error, frame, reply_json
+from callspan.cli.fake_openai.wire import EventStream, Json, Reply, Request, frame, reply_json
 
 _CONTENT_TYPES = {
     "mp3": "audio/mpeg",
@@ -27,7 +27,7 @@ def transcribe(request: Request) -> Reply | EventStream:
     """Answer with a transcript; the form's ``prompt`` steers it."""
     text = compose(Ask(text=request.text or "a recording", directives=request.directives)).text
     if request.streaming:
-        return _stream(request, text)
+        return errors.event_stream(request, [frame(event) for event in _events(request, text)])
     form = request.json.get("response_format", "json")
     if form == "text":
         return Reply(f"{text}\n".encode(), content_type="text/plain; charset=utf-8")
@@ -60,13 +60,6 @@ def _verbose(text: str) -> Json:
     usage = {"type": "duration", "seconds": _SECONDS}
     head = {"task": "transcribe", "language": "english", "duration": _SECONDS}
     return {**head, "text": text, "segments": [segment], "usage": usage}
-
-
-def _stream(request: Request, text: str) -> EventStream:
-    frames = [frame(event) for event in _events(request, text)]
-    if "stream-error" in request.directives:
-        return cut_by_error(frames, frame(errors.envelope(500)))
-    return EventStream(frames)
 
 
 def _events(request: Request, text: str) -> Iterator[Json]:

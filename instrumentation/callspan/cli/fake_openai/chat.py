@@ -7,14 +7,13 @@ from itertools import zip_longest
 from typing import Any
 
 from callspan.cli.fake_openai import errors
-from callspan.cli.fake_openai.answers import THOUGHT, Answer, Ask, ToolCall, compose, pieces
+from callspan.cli.fake_openai.answers import THOUGHT, Answer, Ask, ToolCall, compose, offered, pieces
 from callspan.cli.fake_openai.wire import (
     DONE,
     EventStream,
     Json,
     Reply,
     Request,
-    cut_by_error,
     dumps,
     frame,
     new_id,
@@ -30,10 +29,7 @@ def create(request: Request) -> Reply | EventStream:
     answers = [compose(_ask(request, choice)) for choice in range(request.json.get("n") or 1)]
     if not request.streaming:
         return reply_json(_completion(request, answers))
-    frames = [frame(chunk) for chunk in _chunks(request, answers)]
-    if "stream-error" in request.directives:
-        return cut_by_error(frames, frame(errors.envelope(500)))
-    return EventStream([*frames, DONE])
+    return errors.event_stream(request, [*map(frame, _chunks(request, answers)), DONE])
 
 
 def _ask(request: Request, choice: int) -> Ask:
@@ -43,21 +39,12 @@ def _ask(request: Request, choice: int) -> Ask:
     return Ask(
         text=request.text,
         directives=request.directives,
-        tools=[] if body["messages"][-1].get("role") == "tool" else _offered(body),
+        tools=[] if body["messages"][-1].get("role") == "tool" else offered(body.get("tools"), body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls", True),
         schema=wanted["json_schema"]["schema"] if wanted.get("type") == "json_schema" else None,
         max_tokens=limit,
         choice=choice,
     )
-
-
-def _offered(body: Json) -> list[tuple[str, Json]]:
-    choice = body.get("tool_choice", "auto")
-    if choice == "none":
-        return []
-    functions = [tool["function"] for tool in body.get("tools") or [] if tool["type"] == "function"]
-    only = choice["function"]["name"] if isinstance(choice, dict) else None
-    return [(each["name"], each.get("parameters") or {}) for each in functions if only in (None, each["name"])]
 
 
 def _head(request: Request, kind: str) -> Json:

@@ -11,7 +11,6 @@ from callspan.cli.fake_openai.wire import (
     Json,
     Reply,
     Request,
-    cut_by_error,
     frame,
     new_id,
     reply_json,
@@ -33,9 +32,7 @@ def create(request: Request) -> Reply | EventStream:
     frames = [frame({**head, "choices": [choice]}) for choice in _pieces(request, answers)]
     if (request.json.get("stream_options") or {}).get("include_usage") and usage:
         frames.append(frame({**head, "choices": [], **usage}))
-    if "stream-error" in request.directives:
-        return cut_by_error(frames, frame(errors.envelope(500)))
-    return EventStream([*frames, DONE])
+    return errors.event_stream(request, [*frames, DONE])
 
 
 def _prompts(request: Request) -> list[str]:

@@ -1,6 +1,8 @@
 """Errors in OpenAI's envelope."""
 
-from callspan.cli.fake_openai.wire import Json, Reply, Request, reply_json
+from collections.abc import Sequence
+
+from callspan.cli.fake_openai.wire import EventStream, Json, Reply, Request, cut_by_error, frame, reply_json
 
 # status: (type, code, message); https://platform.openai.com/docs/guides/error-codes
 _ERRORS = {
@@ -47,6 +49,11 @@ def reply(status: int, message: str | None = None, param: str | None = None) -> 
     # Retries wait for as long as they are told to; a test has no time to wait.
     headers = {"retry-after-ms": "10"} if status in (429, 500, 503) else {}
     return Reply(body, status=status, headers=headers)
+
+
+def event_stream(request: Request, frames: Sequence[bytes]) -> EventStream:
+    """Answer with a stream, which an error event cuts short where the prompt asks for that."""
+    return cut_by_error(frames, frame(envelope(500))) if "stream-error" in request.directives else EventStream(frames)
 
 
 def refused(request: Request) -> Reply | None:

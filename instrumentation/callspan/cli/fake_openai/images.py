@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from callspan.cli.fake_openai import errors
 from callspan.cli.fake_openai.answers import pieces
-from callspan.cli.fake_openai.wire import EventStream, Json, Reply, Request, cut_by_error, frame, reply_json
+from callspan.cli.fake_openai.wire import EventStream, Json, Reply, Request, frame, reply_json
 
 # One transparent pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -15,7 +15,7 @@ _OUTPUT_TOKENS = 272  # what one low-quality square image counts
 def create(request: Request) -> Reply | EventStream:
     """Answer with images: inline for GPT image models, as URLs for DALL-E unless it is asked for base64."""
     if request.streaming:
-        return _stream(request)
+        return errors.event_stream(request, [frame(event, event["type"]) for event in _events(request)])
     count = int(request.json.get("n") or 1)
     gpt = _is_gpt(request)
     inline = gpt or request.json.get("response_format") == "b64_json"
@@ -45,13 +45,6 @@ def _usage(request: Request, count: int) -> Json:
         "output_tokens_details": {"image_tokens": output, "text_tokens": 0},
         "total_tokens": text + image + output,
     }
-
-
-def _stream(request: Request) -> EventStream:
-    frames = [frame(event, event["type"]) for event in _events(request)]
-    if "stream-error" in request.directives:
-        return cut_by_error(frames, frame({"type": "error", **errors.envelope(500)}, "error"))
-    return EventStream(frames)
 
 
 def _events(request: Request) -> Iterator[Json]:

@@ -1,11 +1,10 @@
 """``/v1/responses``: plain, streamed, in the background, and read again by id."""
 
-import threading
 import time
 from collections.abc import Sequence
 
 from callspan.cli.fake_openai import errors
-from callspan.cli.fake_openai.answers import Ask, compose, pieces
+from callspan.cli.fake_openai.answers import Ask, compose, offered, pieces
 from callspan.cli.fake_openai.response_events import events_of
 from callspan.cli.fake_openai.response_items import output_items
 from callspan.cli.fake_openai.wire import (
@@ -52,7 +51,6 @@ class Responses:
 
     def __init__(self) -> None:
         self._kept: dict[str, Sequence[Json]] = {}
-        self._lock = threading.Lock()
 
     def create(self, request: Request) -> Reply | EventStream:
         """Answer ``POST /v1/responses``."""
@@ -63,8 +61,7 @@ class Responses:
         events = events_of(_response(request))
         final = events[-1]["response"]
         if final["store"]:
-            with self._lock:
-                self._kept[final["id"]] = events
+            self._kept[final["id"]] = events
         if request.streaming:
             return _stream(request, events)
         return reply_json(events[0]["response"] if final["background"] else final)
@@ -101,20 +98,11 @@ def _ask(request: Request) -> Ask:
     return Ask(
         text=request.text,
         directives=request.directives,
-        tools=[] if answered else _offered(body),
+        tools=[] if answered else offered(body.get("tools"), body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls", True),
         schema=wanted.get("schema"),
         max_tokens=body.get("max_output_tokens"),
     )
-
-
-def _offered(body: Json) -> list[tuple[str, Json]]:
-    choice = body.get("tool_choice", "auto")
-    if choice == "none":
-        return []
-    only = choice.get("name") if isinstance(choice, dict) else None
-    functions = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
-    return [(each["name"], each.get("parameters") or {}) for each in functions if only in (None, each["name"])]
 
 
 def _response(request: Request) -> Json:
