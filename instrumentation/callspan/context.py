@@ -95,7 +95,8 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         if metadata:
             merged[attr.CALLSPAN_METADATA] = jsonio.dumps(metadata)
         if self._tags:
-            merged[attr.CALLSPAN_TAGS] = tuple(dict.fromkeys((*outer.attributes.get(attr.CALLSPAN_TAGS, ()), *self._tags)))
+            known = outer.attributes.get(attr.CALLSPAN_TAGS, ())
+            merged[attr.CALLSPAN_TAGS] = tuple(dict.fromkeys((*known, *self._tags)))
         return CallContext(metadata, outer.no_log if self._no_log is None else self._no_log, merged)
 
     def __enter__(self) -> context:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # no __all__
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 

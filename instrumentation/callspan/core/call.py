@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any
 
-from callspan_semconv import attributes as attr
-from callspan_semconv import jsonio, prices, secrets
-from callspan_semconv.record import Usage
 from opentelemetry.context import Context, create_key, set_value
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 
@@ -20,6 +17,9 @@ from callspan.context import CallContext
 from callspan.core import guard
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio, prices, secrets
+from callspan_semconv.record import Usage
 
 # Marks the context inside a call: what runs beneath it (a parse() that calls create(), a client under a client) is
 # part of the same call.
@@ -50,6 +50,7 @@ class Call:
         "_lock",
         "_reads",
         "_said",
+        "_start",
         "_start_ns",
         "_telemetry",
         "attributes",
@@ -69,9 +70,9 @@ class Call:
         operation: Operation,
         endpoint: Endpoint,
         parameters: Parameters,
+        *,
         parent: Context,
         said: CallContext,
-        *,
         is_async: bool,
     ) -> None:
         self.operation = operation
@@ -88,13 +89,13 @@ class Call:
         model = parameters.get(operation.model)
         model = model if isinstance(model, str) and model else None
         self.model = model
-        start = _start_attributes(operation, endpoint, model)
+        self._start = _start_attributes(operation, endpoint, model)
         # Samplers see these; the rest is set at the end, so that a dropped span costs nothing more.
         self.span: Span = telemetry.tracer.start_span(
             f"{operation.name} {model}" if model else operation.name,
             context=parent,
             kind=SpanKind.CLIENT,
-            attributes=start,
+            attributes=self._start,
         )
         self._start_ns = perf_counter_ns()
         self.context: Context = set_value(CALL_KEY, True, set_span_in_context(self.span, parent))
@@ -114,7 +115,7 @@ class Call:
         """Run a reader. If it fails, the span stays and says which part of it is missing."""
         try:
             function(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the boundary between the call and what reads it
             guard.report(f"{self.operation.name}.{site}", error)
             self.incomplete(site)
 
@@ -249,8 +250,7 @@ class Call:
         self.span.end()
         instruments = self._telemetry.instruments
         if instruments.enabled:
-            start = _start_attributes(self.operation, self._endpoint, self.model)
-            instruments.record({**start, **attributes}, duration_s)
+            instruments.record({**self._start, **attributes}, duration_s)
 
     def _price(self) -> None:
         attributes = self.attributes
@@ -292,21 +292,13 @@ def end_open_streams() -> None:
 
 
 def _start_attributes(operation: Operation, endpoint: Endpoint, model: str | None) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        attr.GEN_AI_OPERATION_NAME: operation.name,
-        attr.GEN_AI_PROVIDER_NAME: endpoint.provider,
-    }
+    attributes = {attr.GEN_AI_OPERATION_NAME: operation.name, **endpoint.attributes}
     if model:
         attributes[attr.GEN_AI_REQUEST_MODEL] = model
-    if endpoint.address:
-        attributes[attr.SERVER_ADDRESS] = endpoint.address
-        if endpoint.port is not None:
-            attributes[attr.SERVER_PORT] = endpoint.port
-    attributes.update(endpoint.attributes)
     return attributes
 
 
 def _uuid4() -> str:
     """A random UUID in text; much faster than ``str(uuid.uuid4())``, and reseeded after a fork."""
-    text = f"{random.getrandbits(128):032x}"  # noqa: S311 - an identifier, not a secret
+    text = f"{random.getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"

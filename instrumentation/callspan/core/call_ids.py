@@ -8,7 +8,7 @@ _ids: dict[int, tuple[weakref.ref[object], str]] = {}
 
 
 def remember(result: object, call_id: str) -> None:
-    """Tie ``call_id`` to ``result`` for as long as that lives; results that cannot be weakly referenced are left out."""
+    """Tie ``call_id`` to ``result`` for as long as that lives; what cannot be weakly referenced is left out."""
     key = id(result)
     try:
         reference = weakref.ref(result, lambda _: _ids.pop(key, None))

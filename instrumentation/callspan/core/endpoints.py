@@ -24,6 +24,7 @@ class EndpointCache:
         self._known: dict[int, tuple[weakref.ref[Any], object, Endpoint]] = {}
 
     def __call__(self, sdk_client: Any) -> Endpoint:
+        """The endpoint of ``sdk_client``."""
         key = id(sdk_client)
         base_url = self._base_url(sdk_client)
         known = self._known.get(key)

@@ -1,7 +1,7 @@
 """The one guard at each boundary between callspan and the application.
 
-A failure of ours never reaches the user's call. It is counted, and logged once per site and exception type: the type and
-the place in our code, never a message, which could quote content.
+A failure of ours never reaches the user's call. It is counted, and logged once per site and exception type: the type
+and the place in our code, never a message, which could quote content.
 """
 
 import logging

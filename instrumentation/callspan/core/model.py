@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callspan_semconv import attributes as attr
+
 if TYPE_CHECKING:
     from callspan.core.call import Call
 
@@ -52,14 +54,22 @@ class Endpoint:
     Attributes:
         provider: ``gen_ai.provider.name``.
         address: host name, empty if unknown.
-        port: TCP port, None if unknown.
-        attributes: further attributes of every span from this client object.
+        attributes: what every span from this client object starts with.
     """
 
     provider: str
-    address: str = ""
-    port: int | None = None
-    attributes: tuple[tuple[str, Any], ...] = ()
+    address: str
+    attributes: Mapping[str, Any]
+
+
+def endpoint(provider: str, address: str = "", port: int | None = None, **more: Any) -> Endpoint:
+    """Make an `Endpoint`; ``more`` holds further start attributes."""
+    attributes = {attr.GEN_AI_PROVIDER_NAME: provider, **more}
+    if address:
+        attributes[attr.SERVER_ADDRESS] = address
+        if port is not None:
+            attributes[attr.SERVER_PORT] = port
+    return Endpoint(provider, address, attributes)
 
 
 @dataclass(frozen=True, slots=True)

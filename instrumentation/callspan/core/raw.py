@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from callspan_semconv import attributes as attr
-from callspan_semconv import jsonio
-
 from callspan.core.call import Call
 from callspan.core.streams import tee
 from callspan.core.view import view
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio
 
 _DONE = "[DONE]"
 

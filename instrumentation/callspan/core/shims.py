@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -76,7 +76,13 @@ def async_wrapper(client: Client, operation: Operation) -> Wrapper:
 
 
 def _begin(
-    client: Client, operation: Operation, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_async: bool
+    client: Client,
+    operation: Operation,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    is_async: bool,
 ) -> tuple[Call | None, dict[str, Any]]:
     """Start the call, unless it is not ours to record; and the keyword arguments to go on with."""
     call = None
@@ -89,9 +95,9 @@ def _begin(
         if said.no_log:
             return None, kwargs
         kwargs, given = _readable(kwargs)
-        parameters = {**dict(zip(operation.positional, args)), **given} if args else given
+        parameters = {**dict(zip(operation.positional, args, strict=False)), **given} if args else given
         endpoint = client.endpoint(instance)
-        call = Call(telemetry, operation, endpoint, parameters, parent, said, is_async=is_async)
+        call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         if telemetry.propagation.allows(endpoint.address):
             kwargs = _with_trace_context(kwargs, client.headers_parameter, call.context)
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
@@ -122,7 +128,7 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
 
 
 @lru_cache(maxsize=1024)
-def _is_stream_type(kind: type) -> bool:
+def _is_stream_type(kind: Hashable) -> bool:
     # Asked once per type: attribute misses are slow on pydantic classes.
     return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
@@ -147,7 +153,8 @@ def _kind(value: object) -> int:
         return known
     if kind.__name__ in ("NotGiven", "Omit"):
         return _NOT_GIVEN
-    return _ONE_SHOT if hasattr(kind, "__next__") else _PLAIN
+    # An open file iterates over its lines, but is uploaded as a whole.
+    return _ONE_SHOT if hasattr(kind, "__next__") and not hasattr(kind, "read") else _PLAIN
 
 
 def _readable(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,8 +12,16 @@ from callspan.core import guard
 from callspan.core.call import Call
 from callspan.core.model import Accumulator
 
-# Ours hides the type parameters of wrapt's class, which only stubs have.
-_Proxy: Any = wrapt.ObjectProxy
+# Without ``__iter__`` where there is a choice (wrapt 2): an async stream must not pass for an iterable. Any: the type
+# parameters of wrapt's class exist in its stubs only.
+_Proxy: Any = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
+
+
+class _Absent:
+    """Hides a method of wrapt's class that the SDK's stream does not have: applications ask with ``hasattr``."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError
 
 
 def _feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
@@ -58,6 +66,8 @@ def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iter
 class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     """Proxy of a synchronous stream."""
 
+    __aenter__ = __aexit__ = _Absent()
+
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped)
         self._self_call = call
@@ -94,6 +104,8 @@ class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
 
 class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     """Proxy of an asynchronous stream."""
+
+    __enter__ = __exit__ = _Absent()
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped)

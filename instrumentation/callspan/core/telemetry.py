@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from callspan_semconv import attributes as attr
 from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeterProvider, _internal, get_meter
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from callspan.core.propagation import Propagation
 from callspan.version import __version__
+from callspan_semconv import attributes as attr
 
 SCOPE = "callspan"
 
@@ -37,7 +37,10 @@ class Instruments:
         self._provider = meter_provider
         meter = get_meter(SCOPE, __version__, meter_provider=meter_provider)
         self._duration: Histogram = meter.create_histogram(
-            "gen_ai.client.operation.duration", "s", "GenAI operation duration", explicit_bucket_boundaries_advisory=_SECONDS
+            "gen_ai.client.operation.duration",
+            "s",
+            "GenAI operation duration",
+            explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._first_chunk: Histogram = meter.create_histogram(
             "gen_ai.client.operation.time_to_first_chunk",

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from callspan_semconv import attributes as attr
-from callspan_semconv.providers import provider_from_host
-
 from callspan.clients.openai.chat import CHAT
 from callspan.clients.openai.completions import TEXT_COMPLETION
 from callspan.clients.openai.embeddings import EMBEDDINGS
@@ -21,7 +18,9 @@ from callspan.clients.openai.media import (
 )
 from callspan.clients.openai.responses import RESPONSES, RETRIEVE
 from callspan.core.endpoints import EndpointCache
-from callspan.core.model import Client, Endpoint, methods
+from callspan.core.model import Client, Endpoint, endpoint, methods
+from callspan_semconv import attributes as attr
+from callspan_semconv.providers import provider_from_host
 
 # What an OpenAI-compatible server on a host that nobody knows is called.
 UNKNOWN_PROVIDER = "openai_compatible"
@@ -32,7 +31,7 @@ _BY_CLASS = {
     "BedrockOpenAI": "aws.bedrock",
     "AsyncBedrockOpenAI": "aws.bedrock",
 }
-_AZURE = ((attr.AZURE_RESOURCE_PROVIDER_NAMESPACE, "Microsoft.CognitiveServices"),)
+_AZURE = {attr.AZURE_RESOURCE_PROVIDER_NAMESPACE: "Microsoft.CognitiveServices"}
 
 
 def _provider(sdk_client: Any, host: str) -> str:
@@ -46,7 +45,7 @@ def _resolve(sdk_client: Any) -> Endpoint:
     url = sdk_client.base_url
     provider = _provider(sdk_client, url.host)
     port = url.port or {"https": 443, "http": 80}.get(url.scheme)
-    return Endpoint(provider, url.host, port, _AZURE if provider == "azure.ai.openai" else ())
+    return endpoint(provider, url.host, port, **(_AZURE if provider == "azure.ai.openai" else {}))
 
 
 # The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from callspan_semconv import attributes as attr
-
 from callspan.clients.openai.common import (
+    OUTPUT_TYPES,
     blob,
     content_parts,
     plain,
@@ -22,6 +21,7 @@ from callspan.clients.openai.common import (
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 from callspan.core.view import field, fields
+from callspan_semconv import attributes as attr
 
 # Shared with text completions.
 PARAMETERS = {
@@ -69,7 +69,7 @@ def _output_type(parameters: Parameters) -> str | None:
         return None
     if isinstance(wanted, type):  # parse(response_format=Model)
         return "json"
-    return {"json_object": "json", "json_schema": "json", "text": "text"}.get(str(field(wanted, "type")))
+    return OUTPUT_TYPES.get(str(field(wanted, "type")))
 
 
 def _message(message: Any) -> dict[str, Any]:
@@ -253,7 +253,7 @@ class ChatAccumulator:
 
 
 def _tool_of(tools: dict[int, dict[str, Any]], item: Any) -> dict[str, Any]:
-    """The call that a delta belongs to. Gemini's and others' compatible servers give no index, or every call the same."""
+    """The call that a delta belongs to. Some compatible servers (Gemini's) give no index, or every call the same."""
     index = max(tools, default=0) if item.index is None else item.index
     begun = tools.get(index)
     if begun is not None and item.id and begun.get("id") not in (None, item.id):

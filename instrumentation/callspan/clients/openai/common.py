@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from callspan_semconv import attributes as attr
-from callspan_semconv import jsonio, secrets
-
 from callspan.core.call import Call
 from callspan.core.model import Parameters
 from callspan.core.view import field, fields
+from callspan_semconv import attributes as attr
+from callspan_semconv import jsonio, secrets
+
+# Response formats -> ``gen_ai.output.type``.
+OUTPUT_TYPES = {"json_object": "json", "json_schema": "json", "text": "text"}
 
 # Parameters of every method that concern the transport, not the model.
 _TRANSPORT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})

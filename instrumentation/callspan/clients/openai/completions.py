@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callspan_semconv import attributes as attr
-
 from callspan.clients.openai.chat import PARAMETERS, READ_HERE, read_common
 from callspan.clients.openai.common import plain, read_identity, read_parameters, read_usage, set_json
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
+from callspan_semconv import attributes as attr
 
 
 def _request(call: Call, parameters: Parameters) -> None:

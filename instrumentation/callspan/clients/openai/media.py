@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from callspan_semconv import attributes as attr
-
 from callspan.clients.openai.common import (
     blob,
     content_parts,
@@ -23,6 +21,7 @@ from callspan.clients.openai.common import (
 )
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
+from callspan_semconv import attributes as attr
 
 _PARAMETERS = {
     "n": attr.GEN_AI_REQUEST_CHOICE_COUNT,

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from callspan_semconv import attributes as attr
-
 from callspan.clients.openai.background import Background
-from callspan.clients.openai.common import plain, read_identity, read_parameters, read_usage, set_json
+from callspan.clients.openai.common import OUTPUT_TYPES, plain, read_identity, read_parameters, read_usage, set_json
 from callspan.clients.openai.items import input_messages, item_parts, output_parts
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 from callspan.core.view import field
+from callspan_semconv import attributes as attr
 
 _PARAMETERS = {
     "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
@@ -64,8 +63,7 @@ def _output_type(parameters: Parameters) -> str | None:
     if "text_format" in parameters:  # parse(text_format=Model)
         return "json"
     wanted = field(parameters.get("text") or {}, "format")
-    kind = field(wanted, "type") if wanted is not None else None
-    return {"json_object": "json", "json_schema": "json", "text": "text"}.get(str(kind))
+    return OUTPUT_TYPES.get(str(field(wanted, "type"))) if wanted is not None else None
 
 
 def _response(call: Call, response: Any) -> None:
@@ -110,7 +108,7 @@ def _finish_reason(response: Any, items: Any) -> str | None:
         return "tool_call" if called else "stop"
     if status == "incomplete":
         reason = field(getattr(response, "incomplete_details", None) or {}, "reason")
-        return {"max_output_tokens": "length"}.get(str(reason), reason)
+        return "length" if reason == "max_output_tokens" else str(reason or "incomplete")
     return "error" if status == "failed" else None
 
 
@@ -130,7 +128,7 @@ def _beside_parts(items: Any) -> dict[str, Any]:
 
 
 class ResponsesAccumulator:
-    """Collects a stream of ``response.*`` events. The last one brings the whole response; the rest is for early ends."""
+    """Collects a stream of ``response.*`` events. The last brings the whole response; the rest is for early ends."""
 
     def __init__(self, _call: Call) -> None:
         self._started: Any = None
