@@ -119,7 +119,7 @@ def _tool_message(part: Mapping[str, Any]) -> Message:
         and result
         and all(isinstance(item, Mapping) and "type" in item for item in result)
     ):
-        content: Any = [_content_part(item) for item in result]
+        content: Any = [content_part(item) for item in result]
     else:
         content = result if isinstance(result, str) or result is None else jsonio.dumps(result)
     return {"role": "tool", "tool_call_id": part.get("id"), "content": content}
@@ -131,10 +131,11 @@ def _content(parts: Sequence[Any]) -> Any:
         return None
     if len(parts) == 1 and parts[0].get("type") == "text":
         return parts[0].get("content")
-    return [_content_part(part) for part in parts]
+    return [content_part(part) for part in parts]
 
 
-def _content_part(part: Mapping[str, Any]) -> dict[str, Any]:
+def content_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part as an entry of a message's ``content``; a part of an unknown type is kept as it is."""
     make = _CONTENT_PARTS.get(part.get("type"))
     return make(part) if make is not None else dict(part)
 

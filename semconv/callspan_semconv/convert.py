@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -13,15 +13,21 @@ from callspan_semconv import prices
 from callspan_semconv.attributes import REDACTED
 from callspan_semconv.chat import chat_messages, tool_definition
 from callspan_semconv.failures import error_information, error_text
-from callspan_semconv.metadata import guardrail_status, payload_metadata
+from callspan_semconv.metadata import GUARDRAILS, guardrail_status, payload_metadata
 from callspan_semconv.payload import (
+    ClassifierAudit,
     CostBreakdown,
+    PayloadAccounting,
+    PayloadContent,
+    PayloadContext,
+    PayloadIdentity,
     StandardLoggingHiddenParams,
     StandardLoggingModelCostFailureDebugInformation,
     StandardLoggingPayload,
     StandardLoggingZeroCostDiagnostic,
     Status,
 )
+from callspan_semconv.payload_metadata import StandardLoggingMetadata
 from callspan_semconv.prices import Cost, Unpriced
 from callspan_semconv.providers import litellm_slug
 from callspan_semconv.readers import find_reader
@@ -34,6 +40,9 @@ _logger = logging.getLogger("callspan.semconv")
 conversion_errors: Counter[str] = Counter()
 
 _CALL_TYPES: Final = {"chat": "completion", "embeddings": "embedding"}
+
+# Only a gateway's router has anything to say here.
+_NO_AUDIT: Final[ClassifierAudit] = {}
 
 _PRICED_KEYS: Final = ("input_cost_per_token", "output_cost_per_token")
 
@@ -64,73 +73,122 @@ def read(span: ReadableSpan) -> CallRecord | None:
 
 
 def from_record(record: CallRecord) -> StandardLoggingPayload:
-    """The payload of a call. Keys are in LiteLLM's order on the wire."""
-    failure = record.failure
-    status: Status = "success" if failure is None else "failure"
+    """The payload of a call."""
+    facts = _derive(record)
+    return {
+        **_identity(record, facts),
+        **_accounting(record, facts),
+        **_context(record, facts),
+        **_content(record, facts),
+        **_NO_AUDIT,
+    }
+
+
+class _Facts(NamedTuple):
+    """What several fields need."""
+
+    provider: str | None  # LiteLLM's name
+    call_id: str | None
+    call_type: str
+    usage: dict[str, Any] | None
+    cost: Cost | Unpriced
+    metadata: StandardLoggingMetadata
+    api_base: str
+    litellm_model_name: str | None
+
+
+def _derive(record: CallRecord) -> _Facts:
     provider = litellm_slug(record.provider) if record.provider else None
-    call_id = _call_id(record)
-    call_type = _call_type(record)
+    model = record.request_model or record.response_model
     usage = usage_object(record.usage)
-    cost = _cost(record)
+    return _Facts(
+        provider=provider,
+        call_id=_call_id(record),
+        call_type=_call_type(record),
+        usage=usage,
+        cost=_cost(record),
+        metadata=payload_metadata(record.metadata, usage),
+        api_base=_api_base(record),
+        litellm_model_name=f"{provider}/{model}" if provider and model else model,
+    )
+
+
+def _identity(record: CallRecord, facts: _Facts) -> PayloadIdentity:
+    failed = record.failure is not None
+    status: Status = "failure" if failed else "success"
     start, end = record.start_ns / 1e9, record.end_ns / 1e9
     wait = record.time_to_first_chunk_s if record.stream else None
-    model = record.request_model or record.response_model or ""
-    model_key, model_value = prices.model_map(
-        record.provider or "", record.request_model, response_model=record.response_model, server=record.server_address
-    )
-    metadata = payload_metadata(record.metadata, usage)
     given = record.metadata
-    guardrails = given.get("standard_logging_guardrail_information")
-    api_base = _api_base(record)
-    priced = cost if isinstance(cost, Cost) else None
-    payload: StandardLoggingPayload = {
-        "id": record.response_id or call_id or "",
-        "litellm_call_id": call_id,
-        "trace_id": _text(given, "trace_id") or _text(given, "session_id") or _hex(record.trace_id, 32),
+    guardrails = given.get(GUARDRAILS)
+    return {
+        "id": record.response_id or facts.call_id or "",
+        "litellm_call_id": facts.call_id,
+        "trace_id": _text(given, "trace_id") or _text(given, "session_id") or _trace_id(record),
         "session_id": record.conversation_id or _text(given, "session_id"),
-        "call_type": call_type,
-        "cache_hit": False if failure is not None or record.stream else None,
-        "stream": True if record.stream and failure is None else None,
+        "call_type": facts.call_type,
+        "cache_hit": False if failed or record.stream else None,
+        "stream": True if record.stream and not failed else None,
         "status": status,
         "status_fields": {"llm_api_status": status, "guardrail_status": guardrail_status(guardrails)},
-        "custom_llm_provider": provider,
+        "custom_llm_provider": facts.provider,
         "saved_cache_cost": 0.0,
         "startTime": start,
         "endTime": end,
         "completionStartTime": end if wait is None else start + wait,
         "response_time": (record.end_ns - record.start_ns) / 1e9 if wait is None else wait,
-        "model": model,
-        "metadata": metadata,
+        "model": record.request_model or record.response_model or "",
+    }
+
+
+def _accounting(record: CallRecord, facts: _Facts) -> PayloadAccounting:
+    cost, usage = facts.cost, facts.usage
+    return {
+        "metadata": facts.metadata,
         "cache_key": None,
-        "response_cost": priced.total if priced is not None else 0.0,
-        "cost_breakdown": _breakdown(priced, record) if priced is not None else None,
+        "response_cost": cost.total if isinstance(cost, Cost) else 0.0,
+        "cost_breakdown": _breakdown(cost, record) if isinstance(cost, Cost) else None,
         "autorouter_savings": None,
         "autorouter_savings_estimate": None,
         "autorouter_baseline_observation": None,
         "total_tokens": usage["total_tokens"] if usage else 0,
         "prompt_tokens": usage["prompt_tokens"] if usage else 0,
         "completion_tokens": usage["completion_tokens"] if usage else 0,
+    }
+
+
+def _context(record: CallRecord, facts: _Facts) -> PayloadContext:
+    metadata = facts.metadata
+    return {
         "request_tags": _tags(record),
         "request_model_access_groups": [],
         "end_user": metadata["user_api_key_end_user_id"] or record.user,
-        "api_base": api_base,
-        "model_group": _text(given, "model_group"),
-        "model_id": _model_id(given),
+        "api_base": facts.api_base,
+        "model_group": _text(record.metadata, "model_group"),
+        "model_id": _model_id(record.metadata),
         "requester_ip_address": metadata["requester_ip_address"],
         "user_agent": metadata["user_agent"],
+    }
+
+
+def _content(record: CallRecord, facts: _Facts) -> PayloadContent:
+    failure = record.failure
+    guardrails = record.metadata.get(GUARDRAILS)
+    model_key, model_value = prices.model_map(
+        record.provider or "", record.request_model, response_model=record.response_model, server=record.server_address
+    )
+    return {
         "messages": _messages(record),
-        "response": build_response(record, usage),
+        "response": build_response(record, facts.usage),
         "model_parameters": _model_parameters(record),
-        "hidden_params": _hidden_params(record, provider, api_base, priced),
+        "hidden_params": _hidden_params(record, facts),
         "model_map_information": {"model_map_key": model_key, "model_map_value": model_value},
         "error_str": error_text(failure) if failure is not None else None,
-        "error_information": error_information(record, provider),
-        "response_cost_failure_debug_info": _why_unpriced(record, cost, provider, call_type),
-        "zero_cost_diagnostic": _zero_cost(cost, model_key) if usage else None,
+        "error_information": error_information(record, facts.provider),
+        "response_cost_failure_debug_info": _why_unpriced(record, facts),
+        "zero_cost_diagnostic": _zero_cost(facts.cost, model_key) if facts.usage else None,
         "guardrail_information": guardrails if isinstance(guardrails, list) else None,
         "standard_built_in_tools_params": _built_in_tools(record),
     }
-    return payload
 
 
 def _report(kind: str) -> None:
@@ -194,20 +252,19 @@ def _breakdown(cost: Cost, record: CallRecord) -> CostBreakdown:
     return breakdown
 
 
-def _why_unpriced(
-    record: CallRecord, cost: Cost | Unpriced, provider: str | None, call_type: str
-) -> StandardLoggingModelCostFailureDebugInformation | None:
+def _why_unpriced(record: CallRecord, facts: _Facts) -> StandardLoggingModelCostFailureDebugInformation | None:
     # A call that failed without usage costs nothing, and there is nothing to explain.
+    cost = facts.cost
     if isinstance(cost, Cost) or (record.failure is not None and not record.usage.reported):
         return None
     return {
         "error_str": cost.reason,
         "traceback_str": "",
-        "model": _litellm_model_name(record, provider) or "",
+        "model": facts.litellm_model_name or "",
         "cache_hit": None,
-        "custom_llm_provider": provider,
+        "custom_llm_provider": facts.provider,
         "base_model": None,
-        "call_type": call_type,
+        "call_type": facts.call_type,
         "custom_pricing": False,
     }
 
@@ -219,29 +276,22 @@ def _zero_cost(cost: Cost | Unpriced, model_key: str) -> StandardLoggingZeroCost
     return {"reason": cost.kind, "pricing_model": model_key, "missing_pricing_keys": missing}
 
 
-def _hidden_params(
-    record: CallRecord, provider: str | None, api_base: str, cost: Cost | None
-) -> StandardLoggingHiddenParams:
+def _hidden_params(record: CallRecord, facts: _Facts) -> StandardLoggingHiddenParams:
     request_id = record.provider_request_id
-    failed = record.failure is not None
+    unknown = None if record.failure is None else 0.0
     return {
         "model_id": None,
         "cache_key": None,
-        "api_base": api_base or None,
-        "response_cost": cost.total if cost is not None else (0.0 if failed else None),
-        "additional_headers": {"request-id": request_id} if request_id else (None if failed else {}),
+        "api_base": facts.api_base or None,
+        "response_cost": facts.cost.total if isinstance(facts.cost, Cost) else unknown,
+        "additional_headers": {"request-id": request_id} if request_id else None,
         "litellm_overhead_time_ms": None,
         "batch_models": None,
         "batch_successful_requests": None,
         "batch_failed_requests": None,
-        "litellm_model_name": _litellm_model_name(record, provider),
+        "litellm_model_name": facts.litellm_model_name,
         "usage_object": None,
     }
-
-
-def _litellm_model_name(record: CallRecord, provider: str | None) -> str | None:
-    model = record.request_model or record.response_model
-    return f"{provider}/{model}" if provider and model else model
 
 
 def _api_base(record: CallRecord) -> str:
@@ -293,5 +343,5 @@ def _text(mapping: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _hex(value: int, width: int) -> str:
-    return f"{value:0{width}x}" if value else ""
+def _trace_id(record: CallRecord) -> str:
+    return f"{record.trace_id:032x}" if record.trace_id else ""

@@ -34,7 +34,9 @@ def dump_bytes(value: object) -> bytes:
     try:
         return orjson.dumps(value, default=_plain, option=_OPTIONS)
     except TypeError:
-        return json.dumps(value, default=_plain, skipkeys=True, separators=(",", ":")).encode("ascii")
+        text = json.dumps(value, default=_plain, skipkeys=True, separators=(",", ":"))
+        # The standard library writes NaN and Infinity, which is no JSON; orjson writes null.
+        return json.dumps(json.loads(text, parse_constant=lambda _: None), separators=(",", ":")).encode("ascii")
 
 
 def dumps(value: object) -> str:

@@ -48,7 +48,8 @@ _NULLS: Final[StandardLoggingMetadata] = {
 _NOT_FROM_CALLER: Final = frozenset({"usage_object", "used_client_oauth_token"})
 # The key itself, and objects around it; and what has a field of its own in the payload.
 _NEVER_COPIED: Final = frozenset({"user_api_key", "user_api_key_auth", "user_api_key_budget_reservation"})
-_ELSEWHERE: Final = frozenset({"standard_logging_guardrail_information", "model_info", "model_group"})
+GUARDRAILS: Final = "standard_logging_guardrail_information"
+_ELSEWHERE: Final = frozenset({GUARDRAILS, "model_info", "model_group"})
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

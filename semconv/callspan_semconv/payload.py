@@ -164,8 +164,8 @@ class ClassifierAudit(TypedDict):
     originating_request_masked: NotRequired[dict[str, Any]]
 
 
-class StandardLoggingPayload(ClassifierAudit):
-    """One call of a model."""
+class PayloadIdentity(TypedDict):
+    """Which call it was, when, and how it ended."""
 
     id: str  # the provider's response id, else the call id
     litellm_call_id: str | None
@@ -183,6 +183,11 @@ class StandardLoggingPayload(ClassifierAudit):
     completionStartTime: float  # the first chunk of a stream, else the end
     response_time: float  # seconds; of a stream: to its first chunk
     model: str  # the model that was asked for
+
+
+class PayloadAccounting(TypedDict):
+    """What the call used and cost."""
+
     metadata: StandardLoggingMetadata
     cache_key: str | None
     response_cost: float
@@ -193,6 +198,11 @@ class StandardLoggingPayload(ClassifierAudit):
     total_tokens: int
     prompt_tokens: int
     completion_tokens: int
+
+
+class PayloadContext(TypedDict):
+    """Who called, and where the call went."""
+
     request_tags: list[str]
     request_model_access_groups: list[str]
     end_user: str | None
@@ -201,6 +211,11 @@ class StandardLoggingPayload(ClassifierAudit):
     model_id: str  # the router's deployment, or ""
     requester_ip_address: str | None
     user_agent: str | None
+
+
+class PayloadContent(TypedDict):
+    """What was said, and how it went in detail."""
+
     messages: str | list[Any] | dict[str, Any] | None
     response: str | list[Any] | dict[str, Any] | None
     model_parameters: dict[str, Any]
@@ -212,3 +227,7 @@ class StandardLoggingPayload(ClassifierAudit):
     zero_cost_diagnostic: StandardLoggingZeroCostDiagnostic | None
     guardrail_information: list[StandardLoggingGuardrailInformation] | None
     standard_built_in_tools_params: StandardBuiltInToolsParams | None
+
+
+class StandardLoggingPayload(PayloadIdentity, PayloadAccounting, PayloadContext, PayloadContent, ClassifierAudit):
+    """One call of a model. The order of the keys is LiteLLM's on the wire."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from callspan_semconv.attributes import REDACTED
-from callspan_semconv.chat import arguments_text, assistant_message, inline_data, joined_text
+from callspan_semconv.chat import arguments_text, assistant_message, content_part, inline_data, joined_text
 from callspan_semconv.record import CallRecord, Usage
 from callspan_semconv.secrets import strip_url
 
@@ -12,6 +12,9 @@ Response = dict[str, Any]
 
 # ``callspan.response.content``, per choice: these belong to the choice, everything else to its message.
 _CHOICE_FIELDS: Final = frozenset({"logprobs", "content_filter_results", "index", "finish_reason"})
+
+# ``callspan.response.content``: lists that belong to the parts of an answer, one entry each.
+_PER_PART: Final = frozenset({"choices", "output_texts"})
 
 _COMPLETED: Final = frozenset({"stop", "tool_call", "tool_calls", "completed"})
 
@@ -143,7 +146,7 @@ def _with_extra(response: Response, record: CallRecord) -> Response:
     if not record.response_extra:
         return response
     for key, value in record.response_extra.items():
-        if key != "choices":
+        if key not in _PER_PART:
             response[key] = value
     extras = record.response_extra.get("choices")
     for choice, extra in zip(response.get("choices", ()), extras if isinstance(extras, list) else (), strict=False):
@@ -175,7 +178,15 @@ def _responses(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     }
     if record.service_tier is not None:
         response["service_tier"] = record.service_tier
+    _add_to_texts(response["output"], record.response_extra.get("output_texts"))
     return _with_extra(response, record)
+
+
+def _add_to_texts(items: list[dict[str, Any]], extras: object) -> None:
+    """Merge annotations and log probabilities into the texts of the answer, in order."""
+    contents = (content for item in items if item.get("type") == "message" for content in item["content"])
+    for content, extra in zip(contents, extras if isinstance(extras, list) else (), strict=False):
+        content.update(extra if isinstance(extra, Mapping) else ())
 
 
 def _responses_status(record: CallRecord) -> str | None:
@@ -188,25 +199,23 @@ def _responses_status(record: CallRecord) -> str | None:
 
 
 def _output_items(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Output items in the order of their parts; texts that follow each other are one message."""
     items: list[dict[str, Any]] = []
-    content: list[dict[str, Any]] = []
     for part in message["parts"]:
-        make = _OUTPUT_ITEMS.get(part.get("type"))
+        make = _OUTPUT_ITEMS.get(part["type"])
         if make is not None:
             items.append(make(part))
+        elif items and items[-1].get("type") == "message":
+            items[-1]["content"].append(_output_content(part))
         else:
-            content.append(_output_content(part))
-    if content:
-        items.append({"type": "message", "role": message["role"], "content": content})
+            items.append({"type": "message", "role": message["role"], "content": [_output_content(part)]})
     return items
 
 
 def _output_content(part: Mapping[str, Any]) -> dict[str, Any]:
     if part.get("type") == "text":
-        return {"type": "output_text", "text": part.get("content"), "annotations": part.get("annotations", [])}
-    if part.get("type") == "refusal":
-        return {"type": "refusal", "refusal": part.get("content")}
-    return dict(part)
+        return {"type": "output_text", "text": part.get("content"), "annotations": []}
+    return content_part(part)
 
 
 def _function_call(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def as_number(value: object) -> float | None:
     return float(value) if -_MAX_NUMBER < value < _MAX_NUMBER else None
 
 
+def as_scalar(value: object) -> str | int | float | bool | None:
+    """A single value."""
+    return value if isinstance(value, (str, int, float)) else None
+
+
 def as_strings(value: object) -> tuple[str, ...]:
     """The strings of a sequence; a single string is a sequence of one."""
     if isinstance(value, str):

@@ -17,6 +17,7 @@ from callspan_semconv.readers.common import (
     as_count,
     as_number,
     as_object,
+    as_scalar,
     as_str,
     as_strings,
     parse,
@@ -78,8 +79,6 @@ def read(span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
         operation=attributes[names.GEN_AI_OPERATION_NAME],
         provider=current_name(provider) if provider else None,
         api_type=as_str(get(names.OPENAI_API_TYPE)),
-        call_id=as_str(get(names.CALLSPAN_CALL_ID)),
-        call_type=as_str(get(names.CALLSPAN_CALL_TYPE)),
         request_model=as_str(get(names.GEN_AI_REQUEST_MODEL)),
         response_model=as_str(get(names.GEN_AI_RESPONSE_MODEL)),
         response_id=as_str(get(names.GEN_AI_RESPONSE_ID)),
@@ -87,32 +86,40 @@ def read(span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
         usage=_usage(attributes),
         finish_reasons=as_strings(get(names.GEN_AI_RESPONSE_FINISH_REASONS)),
         stream=get(names.GEN_AI_REQUEST_STREAM) is True,
-        stream_end=as_str(get(names.CALLSPAN_STREAM_END)),
         time_to_first_chunk_s=as_number(get(names.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)),
         server_address=as_str(get(names.SERVER_ADDRESS)),
         server_port=as_count(get(names.SERVER_PORT)),
-        provider_request_id=as_str(get(names.CALLSPAN_PROVIDER_REQUEST_ID)),
-        metadata=as_object(get(names.CALLSPAN_METADATA)),
-        tags=as_strings(get(names.CALLSPAN_TAGS)),
-        user=as_str(get(names.CALLSPAN_USER)),
         conversation_id=as_str(get(names.GEN_AI_CONVERSATION_ID)),
-        cost_total=as_number(get(names.CALLSPAN_COST_TOTAL)),
-        cost_input=as_number(get(names.CALLSPAN_COST_INPUT)),
-        cost_output=as_number(get(names.CALLSPAN_COST_OUTPUT)),
-        redacted=as_str(get(names.CALLSPAN_REDACTED)),
         service_tier=as_str(get(names.OPENAI_RESPONSE_SERVICE_TIER)) or as_str(get(names.OPENAI_REQUEST_SERVICE_TIER)),
         system_fingerprint=as_str(get(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)),
-        embedding_vectors=as_count(get(names.CALLSPAN_EMBEDDING_VECTORS)),
         embedding_dimensions=as_count(
             get(names.CALLSPAN_EMBEDDING_DIMENSIONS, get(names.GEN_AI_EMBEDDINGS_DIMENSION_COUNT))
         ),
-        response_extra=as_object(get(names.CALLSPAN_RESPONSE_CONTENT)),
         failure=read_failure(span, attributes),
     )
     read_identity(span, record)
+    _read_extension(record, attributes)
     _read_content(record, attributes)
     record.parameters = _parameters(record, attributes)
     return record
+
+
+def _read_extension(record: CallRecord, attributes: Mapping[str, Any]) -> None:
+    """Read what callspan's own instrumentation adds."""
+    get = attributes.get
+    record.call_id = as_str(get(names.CALLSPAN_CALL_ID))
+    record.call_type = as_str(get(names.CALLSPAN_CALL_TYPE))
+    record.stream_end = as_str(get(names.CALLSPAN_STREAM_END))
+    record.provider_request_id = as_str(get(names.CALLSPAN_PROVIDER_REQUEST_ID))
+    record.metadata = as_object(get(names.CALLSPAN_METADATA))
+    record.tags = as_strings(get(names.CALLSPAN_TAGS))
+    record.user = as_str(get(names.CALLSPAN_USER))
+    record.cost_total = as_number(get(names.CALLSPAN_COST_TOTAL))
+    record.cost_input = as_number(get(names.CALLSPAN_COST_INPUT))
+    record.cost_output = as_number(get(names.CALLSPAN_COST_OUTPUT))
+    record.redacted = as_str(get(names.CALLSPAN_REDACTED))
+    record.embedding_vectors = as_count(get(names.CALLSPAN_EMBEDDING_VECTORS))
+    record.response_extra = as_object(get(names.CALLSPAN_RESPONSE_CONTENT))
 
 
 def _usage(attributes: Mapping[str, Any]) -> Usage:
@@ -177,9 +184,11 @@ def _part(value: object) -> Part:
 
 
 def _parameters(record: CallRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = {name: attributes[key] for key, name in _PARAMETERS if key in attributes}
+    parameters: dict[str, Any] = {
+        name: value for key, name in _PARAMETERS if (value := as_scalar(attributes.get(key))) is not None
+    }
     responses = record.api_type == "responses"
-    if (limit := attributes.get(names.GEN_AI_REQUEST_MAX_TOKENS)) is not None:
+    if (limit := as_count(attributes.get(names.GEN_AI_REQUEST_MAX_TOKENS))) is not None:
         parameters["max_output_tokens" if responses else "max_tokens"] = limit
     if stop := as_strings(attributes.get(names.GEN_AI_REQUEST_STOP_SEQUENCES)):
         parameters["stop"] = list(stop)
