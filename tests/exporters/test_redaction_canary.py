@@ -154,4 +154,6 @@ def test_errors_do_not_carry_secrets_into_spans_around(policy: Policy, text: str
     copy = policy.redact(request)
     assert CANARY not in readable(copy)
     assert (copy.name, (copy.attributes or {})["http.route"]) == ("POST /ask", "/ask")
+    again = policy.redact(span(copy.attributes, name=copy.name, events=copy.events, links=copy.links))
+    assert again.attributes == copy.attributes
     assert (copy.events[0].attributes or {})["exception.type"] == "BadRequest"

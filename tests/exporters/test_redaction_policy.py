@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from callspan_exporters.redaction import Policy, from_litellm, full, mask, none, remember, resolve
+from callspan_exporters.redaction import PerCall, Policy, from_litellm, full, mask, none, remember, resolve
 from callspan_semconv import jsonio
 from tests.exporters.redaction_spans import chat, contents, messages, span
 
@@ -38,6 +38,15 @@ def test_a_call_may_tighten_and_only_loosen_where_allowed(default: Policy, asked
     """The table of docs/redaction.md."""
     attributes = {} if asked is None else {"callspan.redact": asked}
     assert resolve(default, chat(attributes)).name == chosen
+
+
+def test_delivery_gets_the_policy_of_each_call() -> None:
+    """One object per sink that says on which thread it wants to run, and redacts each call as it asks."""
+    per_call = PerCall(full())
+    assert (per_call.name, per_call.deferred, PerCall(PII).deferred) == ("full", False, True)
+    assert PerCall(full(), deferred=True).deferred
+    original = chat({"callspan.redact": "none", "foo.bar": "x"})
+    assert "foo.bar" not in (per_call.redact(original).attributes or {})
 
 
 def test_a_call_cannot_ask_api_key_info_back() -> None:
@@ -119,6 +128,9 @@ def test_a_changed_copy_of_a_span_is_another_span() -> None:
     """Someone else's processor that copies or changes spans in place does not get what was made before."""
     original = chat({"callspan.user": "before"})
     assert (none().redact(original).attributes or {})["callspan.user"] == "before"
+    renamed = copying.copy(original)
+    renamed._name = "embeddings"
+    assert none().redact(renamed).name == "embeddings"
     changed = copying.copy(original)
     changed._attributes = {**(original.attributes or {}), "callspan.user": "after"}
     assert (none().redact(changed).attributes or {})["callspan.user"] == "after"

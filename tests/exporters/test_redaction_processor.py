@@ -124,6 +124,15 @@ def test_a_call_asks_for_another_policy(pipelines: Pipelines, default: Policy, a
     assert recorder.prompt() == prompt
 
 
+def test_processors_get_every_span_under_every_policy(pipelines: Pipelines) -> None:
+    """A processor is no sink: neither the sinks that a call names nor what a span is about make a difference."""
+    recorders = [pipelines.add(policy) for policy in (full(), none(), mask())]
+    pipelines.call(**{"callspan.sinks": ("langfuse",)})
+    pipelines.provider.get_tracer("app").start_span("GET /").end()
+    assert pipelines.provider.force_flush()
+    assert [len(recorder.spans) for recorder in recorders] == [2, 2, 2]
+
+
 def test_every_hook_passes(pipelines: Pipelines) -> None:
     """The wrapped processor sees a span's whole life in order; masked spans arrive before flush and shutdown."""
     recorder = pipelines.add(mask())

@@ -8,7 +8,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from callspan_exporters.delivery import DeliveryProcessor
-from callspan_exporters.redaction.policy import Policy, resolve
+from callspan_exporters.redaction.policy import PerCall, Policy
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 
 _MAX_ITEMS: Final = 10_000
@@ -16,20 +16,15 @@ _MAX_ITEMS: Final = 10_000
 
 def hand_over(processor: SpanProcessor, policy: Policy) -> DeliveryProcessor:
     """Make a worker in front of ``processor`` with a bounded queue; its thread starts with the first span."""
-    return DeliveryProcessor(_ProcessorSink(processor), policy=_PerCall(policy), max_queue_items=_MAX_ITEMS)
+    sink = _ProcessorSink(processor)
+    return _HandOver(sink, policy=PerCall(policy, deferred=True), max_queue_items=_MAX_ITEMS)
 
 
-class _PerCall:
-    """The policy that each call resolves to, applied on the worker."""
+class _HandOver(DeliveryProcessor):
+    """Delivery to what is no sink: a call that names its sinks reaches processors all the same."""
 
-    deferred = True
-
-    def __init__(self, default: Policy) -> None:
-        self.name = default.name
-        self._default = default
-
-    def redact(self, span: ReadableSpan) -> ReadableSpan:
-        return resolve(self._default, span).redact(span)
+    def _wants(self, span: ReadableSpan) -> bool:  # noqa: ARG002 - the interface's
+        return True
 
 
 class _ProcessorSink(SinkExporter):
@@ -41,10 +36,6 @@ class _ProcessorSink(SinkExporter):
     def __init__(self, processor: SpanProcessor) -> None:
         super().__init__(name=type(processor).__name__)
         self._processor = processor
-
-    def accepts(self, span: ReadableSpan) -> bool:  # noqa: ARG002 - the interface's
-        """Every span; sampling is for the processor to look at."""
-        return True
 
     def encode(self, items: Sequence[Item]) -> Iterable[Request]:
         """One request per span: one that the processor refuses must not take the others along."""

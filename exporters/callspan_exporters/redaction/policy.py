@@ -58,10 +58,6 @@ class Policy:
         """Whether `redact` is too slow for the caller's thread: masks are."""
         return self.strictness is Strictness.MASK
 
-    def for_call(self, span: ReadableSpan) -> Policy:
-        """The policy for this call; see `resolve`."""
-        return resolve(self, span)
-
     def redact(self, span: ReadableSpan) -> ReadableSpan:
         """Make the copy that may leave; the span itself where nothing is to be taken away. Never raises.
 
@@ -224,6 +220,25 @@ def resolve(default: Policy, span: ReadableSpan) -> Policy:
     if asked.strictness == default.strictness or (asked.strictness < default.strictness and not default.allow_opt_out):
         return default
     return replace(asked, redact_user_api_key_info=True) if default.redact_user_api_key_info else asked
+
+
+class PerCall:
+    """For delivery, which knows one policy per sink: the one that each call resolves to.
+
+    Args:
+        default: the sink's policy.
+        deferred: whether delivery is to redact on its worker; default: where the sink's policy is deferred. With
+            false, a call that asks for a mask pays for it on its own thread.
+    """
+
+    def __init__(self, default: Policy, *, deferred: bool | None = None) -> None:
+        self.name = default.name
+        self.deferred = default.deferred if deferred is None else deferred
+        self._default = default
+
+    def redact(self, span: ReadableSpan) -> ReadableSpan:
+        """The copy that may leave, by the policy of this call; see `Policy.redact`."""
+        return resolve(self._default, span).redact(span)
 
 
 def report_failure(site: str, error: BaseException) -> None:
