@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from callspan_exporters import tls
 from callspan_exporters.aws import AWSSigner
-from callspan_exporters.delivery.classify import classify_http, error_words
+from callspan_exporters.delivery.classify import classify_http, error_words, retry_after_s
 from callspan_exporters.delivery.http import HTTPTransport
 from callspan_exporters.s3_keys import batch_key, disposition, object_key
 from callspan_exporters.s3_settings import S3Settings, read
@@ -141,10 +141,9 @@ class S3SpanExporter(SinkExporter):
             return Outcome(Verdict.SPLIT)
         if code in _BAD_KEYS:
             return Outcome(Verdict.REFUSED)
-        if code in _TERMINAL:
-            return Outcome(Verdict.REFUSED if self._settings.drop_on_terminal_error else Verdict.RETRY)
-        if response.status == 403 or code in _PASSING:
-            return Outcome(Verdict.RETRY)
+        kept_alive = code in _TERMINAL and not self._settings.drop_on_terminal_error
+        if kept_alive or response.status == 403 or code in _PASSING:
+            return Outcome(Verdict.RETRY, retry_after_s=retry_after_s(response.headers))
         return classify_http(response)
 
     def _files(self, calls: Sequence[tuple[Item, StandardLoggingPayload]]) -> Iterator[Request]:
