@@ -1,6 +1,6 @@
 """Calls to deliver, each with a marker that can be found in any sink's wire format."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -31,10 +31,10 @@ def call_attributes(number: int, text: str = "hello") -> dict[str, Any]:
     }
 
 
-def record(provider: TracerProvider, number: int, text: str = "hello", **attributes: Any) -> None:
+def record(provider: TracerProvider, number: int, attributes: Mapping[str, Any] | None = None) -> None:
     """Make one call under a provider."""
     tracer = provider.get_tracer("tests")
-    with tracer.start_as_current_span("chat gpt-4o", attributes={**call_attributes(number, text), **attributes}):
+    with tracer.start_as_current_span("chat gpt-4o", attributes={**call_attributes(number), **(attributes or {})}):
         pass
 
 

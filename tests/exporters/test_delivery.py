@@ -131,7 +131,7 @@ def test_what_a_dead_sink_did_not_take_is_kept_at_shutdown(make: Make, spool_dir
         "call-0",
         "call-1",
         "call-2",
-    ]  # type: ignore[index]
+    ]
     assert processor.report().dead == 3
 
 
@@ -238,7 +238,7 @@ def test_calls_go_only_to_the_sinks_they_name(make: Make) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(chosen)
     provider.add_span_processor(other)
-    record(provider, 0, **{CALLSPAN_SINKS: ("chosen",)})
+    record(provider, 0, attributes={CALLSPAN_SINKS: ("chosen",)})
     record(provider, 1)
     assert (chosen.report().offered, other.report().offered) == (2, 1)
 

@@ -105,7 +105,7 @@ def error_words(text: str) -> str:
         The text with every word, number and quotation that is not about errors as an ellipsis; at most 160 characters.
     """
     kept = (piece if _is_error_word(piece) else "…" for piece in _WORD.findall(text[:2000]))
-    return _ELLIPSIS_RUN.sub("…", "".join(kept)).strip(" …")[:_MAX_REASON_CHARS]
+    return " ".join(_ELLIPSIS_RUN.sub(" … ", "".join(kept)).split()).strip(" …")[:_MAX_REASON_CHARS]
 
 
 def _is_error_word(piece: str) -> bool:
