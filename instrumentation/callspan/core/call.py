@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.context import Context, create_key, set_value
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 
-from callspan.context import CallContext
+from callspan.call_context import CallContext
 from callspan.core import guard
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry

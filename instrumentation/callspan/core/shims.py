@@ -15,7 +15,7 @@ from opentelemetry.context import (
     get_current,
 )
 
-from callspan.context import current_context
+from callspan.call_context import current_context
 from callspan.core import call_ids, guard, raw, state
 from callspan.core.call import CALL_KEY, Call
 from callspan.core.model import Client, Operation
