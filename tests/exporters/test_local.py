@@ -133,10 +133,9 @@ def test_bounded_by_bytes(tmp_path: Path) -> None:
 def test_bounded_by_age(tmp_path: Path) -> None:
     """Old calls go."""
     spans = calls(2)
-    old = ReadableSpan(
-        name=spans[0].name, context=spans[0].context, attributes=spans[0].attributes,
-        start_time=spans[1].start_time and spans[1].start_time - 3 * 86_400 * 10**9, end_time=spans[0].end_time, resource=spans[0].resource,
-    )  # fmt: skip
+    three_days_ns = 3 * 86_400 * 10**9
+    old = with_attributes(spans[0])
+    old._start_time = (spans[0].start_time or 0) - three_days_ns
     found = store(tmp_path / "calls.sqlite3", [old, spans[1]], max_age_days=2)
     assert [row.call_id for row in found.list()] == ["call-1"]
 
