@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status, StatusCode
@@ -16,6 +16,7 @@ from tests.exporters.redaction_spans import CONTEXT, MEASUREMENTS, chat, readabl
 CANARY = "canary7f3a"
 NONE = none()
 MASK = mask({"canary": CANARY})
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 POLICIES = pytest.mark.parametrize("policy", [NONE, MASK], ids=lambda policy: policy.name)
 
 CONTENT_KEYS = [
@@ -107,6 +108,7 @@ def in_json(of: ReadableSpan) -> list[str]:
 
 
 @POLICIES
+@UNTIMED
 @given(original=llm_spans)
 def test_no_secret_leaves(policy: Policy, original: ReadableSpan) -> None:
     """Neither the span nor its payload shows it; measurements are as they were."""
@@ -120,6 +122,7 @@ def test_no_secret_leaves(policy: Policy, original: ReadableSpan) -> None:
     assert copied["callspan.redacted"] == policy.name
 
 
+@UNTIMED
 @given(original=llm_spans)
 def test_masked_json_is_still_json(original: ReadableSpan) -> None:
     """A sink that parses message attributes can parse them after masking too."""
@@ -131,6 +134,7 @@ def test_masked_json_is_still_json(original: ReadableSpan) -> None:
 
 
 @POLICIES
+@UNTIMED
 @given(original=llm_spans)
 def test_redacting_twice_is_redacting_once(policy: Policy, original: ReadableSpan) -> None:
     """A span that comes back from a file, already redacted, stays as it is."""
@@ -140,6 +144,7 @@ def test_redacting_twice_is_redacting_once(policy: Policy, original: ReadableSpa
 
 
 @POLICIES
+@UNTIMED
 @given(text=sentences, value=values)
 def test_errors_do_not_carry_secrets_into_spans_around(policy: Policy, text: str, value: Any) -> None:
     """A web framework's span that recorded the provider's error keeps its own attributes and loses the error's text."""

@@ -170,6 +170,18 @@ def test_a_failing_processor_never_reaches_the_call(
     assert "secret" not in caplog.text
 
 
+def test_a_failing_end_leaves_the_other_pipelines_theirs(pipelines: Pipelines) -> None:
+    """A flush says that it failed; a shutdown reaches every processor."""
+    failing = [RedactionProcessor(Failing(hook), none()) for hook in ("force_flush", "shutdown")]
+    for processor in failing:
+        pipelines.provider.add_span_processor(processor)
+    other: Recorder = pipelines.add(none())
+    assert [processor.force_flush() for processor in failing] == [False, True]
+    pipelines.provider.shutdown()
+    assert other.calls == ["shutdown"]
+    assert [processor.failures for processor in failing] == [{"force_flush": 1}, {"shutdown": 1}]
+
+
 def test_a_failing_mask_keeps_the_span(pipelines: Pipelines) -> None:
     """Without its content, and marked."""
 

@@ -63,14 +63,21 @@ class RedactionProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Hand over what waits for its mask, then flush the processor."""
-        handed_over = self._worker is None or self._worker.force_flush(timeout_millis)
-        return self._processor.force_flush(timeout_millis) and handed_over
+        try:
+            handed_over = self._worker is None or self._worker.force_flush(timeout_millis)
+            return self._processor.force_flush(timeout_millis) and handed_over
+        except Exception as error:  # noqa: BLE001 - the boundary: other processors have their turn after this one
+            self._failed("force_flush", error)
+            return False
 
     def shutdown(self) -> None:
         """Hand over what waits for its mask, then shut the processor down."""
-        if self._worker is not None:
-            self._worker.shutdown()
-        self._processor.shutdown()
+        try:
+            if self._worker is not None:
+                self._worker.shutdown()
+            self._processor.shutdown()
+        except Exception as error:  # noqa: BLE001 - the boundary: other processors have their turn after this one
+            self._failed("shutdown", error)
 
     def _hand_over(self) -> DeliveryProcessor:
         if self._worker is None:
