@@ -315,6 +315,7 @@ def test_the_responses_api_keeps_its_own_shape() -> None:
                             "server_tool_call": {"type": "web_search_call", "status": "completed"},
                         },
                         text("Paris"),
+                        text("!"),
                         {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {}},
                     ],
                 }
@@ -337,7 +338,10 @@ def test_the_responses_api_keeps_its_own_shape() -> None:
         {
             "type": "message",
             "role": "assistant",
-            "content": [{"type": "output_text", "text": "Paris", "annotations": [{"type": "url_citation"}]}],
+            "content": [
+                {"type": "output_text", "text": "Paris", "annotations": [{"type": "url_citation"}]},
+                {"type": "output_text", "text": "!", "annotations": []},
+            ],
         },
         {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
     ]

@@ -2,13 +2,22 @@
 
 import timeit
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import date, datetime, time, timezone
 
 import genai_prices
 import pytest
 from genai_prices import data_snapshot
+from genai_prices.types import (
+    ClauseEquals,
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    PriceCalculation,
+    StartDateConstraint,
+    TimeOfDateConstraint,
+)
 
-from callspan_semconv.prices import Cost, Unpriced, cost, model_map
+from callspan_semconv.prices import Cost, Unpriced, _is_settled, cost, model_map
 from callspan_semconv.record import Usage
 
 PROVIDERS = {
@@ -24,7 +33,11 @@ PROVIDERS = {
     "x-ai": "x_ai",
 }
 
-COUNTS = [(0, 0, 0, 0), (120, 40, 64, 0), (1_000, 7, 300, 200), (150_000, 9_000, 0, 1), (300_001, 1, 299_000, 0)]
+# On, between and beyond the thresholds of tiers, which are mostly at 128, 200 and 272 thousand tokens.
+COUNTS = [
+    *((0, 0, 0, 0), (120, 40, 64, 0), (1_000, 7, 300, 200), (150_000, 9_000, 0, 1), (300_001, 1, 299_000, 0)),
+    *((128_000, 1, 0, 0), (200_000, 1, 0, 0), (200_001, 1, 0, 0), (272_000, 1, 0, 0)),
+]
 
 
 def _models() -> Iterator[tuple[str, str]]:
@@ -34,7 +47,7 @@ def _models() -> Iterator[tuple[str, str]]:
                 yield provider.id, model.id
 
 
-def _library(sheet: str, model: str, usage: Usage) -> genai_prices.types.PriceCalculation:
+def _library(sheet: str, model: str, usage: Usage) -> PriceCalculation:
     return genai_prices.calc_price(
         genai_prices.Usage(
             input_tokens=usage.input_tokens,
@@ -162,6 +175,24 @@ def test_the_sheet_is_shown_by_litellms_keys() -> None:
     assert tiered is not None
     assert tiered["input_cost_per_token_above_200k_tokens"] == 2.5e-06
     assert model_map("openai", None) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "settled"),
+    [
+        (None, True),
+        (StartDateConstraint(date(2020, 1, 1)), True),
+        (StartDateConstraint(date(9999, 1, 1)), False),
+        (TimeOfDateConstraint(time(0), time(12)), False),
+    ],
+)
+def test_prices_that_change_with_time_are_not_compiled(
+    constraint: StartDateConstraint | TimeOfDateConstraint | None, settled: bool
+) -> None:
+    """A night rate is not charged by day, and a price that starts tomorrow starts tomorrow."""
+    conditional = [ConditionalPrice(prices=ModelPrice()), ConditionalPrice(constraint, prices=ModelPrice())]
+    model = ModelInfo("m", ClauseEquals("m"), prices=conditional)
+    assert _is_settled(model) is settled
 
 
 def test_a_known_model_is_priced_quickly() -> None:

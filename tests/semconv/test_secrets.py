@@ -62,7 +62,7 @@ def test_secrets_are_replaced(text: str, expected: str) -> None:
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 10000 tokens.",
         "See https://platform.openai.com/docs?x=1#frag, mail a@b.example and https://medium.com/@user/post.",
         '{"token": "Paris", "logprob": -0.1}',
-        "Bearer authentication is required; basic understanding helps",
+        "Bearer authentication is required; basic architecture and basic understanding help",
         "max_tokens=200, top_p=0.5, key=value, monkey=3",
         "api_key: required",
         "What is the secret of life? Set the api_key parameter.",
