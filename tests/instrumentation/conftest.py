@@ -70,6 +70,19 @@ def context_is_restored(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert "Failed to detach context" not in caplog.text
 
 
+@pytest.fixture(scope="session")
+def _server() -> Iterator[FakeOpenAI]:
+    with FakeOpenAI() as server:
+        yield server
+
+
+@pytest.fixture
+def fake_openai(_server: FakeOpenAI) -> FakeOpenAI:
+    """One server for all these tests: starting and stopping it takes longer than most of them."""
+    _server.requests.clear()
+    return _server
+
+
 @pytest.fixture
 def client(fake_openai: FakeOpenAI) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=fake_openai.base_url, api_key="sk-local", max_retries=0) as client:

@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,7 +173,7 @@ def request_pairs(exchange: dict[str, Any], span: Read) -> dict[str, tuple[Any, 
         for message in span.input
     ]
     wanted = recordings.prompt(request)
-    pairs["prompt"] = ([None if want is None else has for has, want in zip(said, wanted)], wanted)
+    pairs["prompt"] = ([None if want is None else has for has, want in zip(said, wanted, strict=False)], wanted)
     parts = [part for message in span.input for part in message["parts"]]
     used = [
         (part.get("id"), part["arguments"] if part["type"] == "tool_call" else text_of(part["response"]))

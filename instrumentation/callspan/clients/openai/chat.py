@@ -12,6 +12,7 @@ from callspan.clients.openai.common import (
     blob,
     content_parts,
     plain,
+    read_error,
     read_identity,
     read_parameters,
     read_usage,
@@ -240,6 +241,7 @@ class ChatAccumulator:
         # The tier and the fingerprint may come late, and the id of the first chunk is empty on Azure.
         read_identity(call, self._last)
         read_usage(call, self._usage)
+        read_error(call, getattr(self._last, "error", None))  # the SDK raises it, raw responses hand it on
         choices = [self._choices[index] for index in sorted(self._choices)]
         if any(choice.finish_reason for choice in choices):
             reasons = tuple(choice.finish_reason or "error" for choice in choices)

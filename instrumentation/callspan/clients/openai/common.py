@@ -106,6 +106,12 @@ def read_usage(call: Call, usage: Any) -> None:
                 attributes[attribute] = count
 
 
+def read_error(call: Call, error: Any) -> None:
+    """An error that an answer of status 200 reports: a failed response, or the error event of a stream."""
+    if error is not None:
+        call.error(str(field(error, "code") or field(error, "type") or "_OTHER"), field(error, "message"))
+
+
 def set_json(call: Call, attribute: str, value: Any) -> None:
     """Write content, if content is recorded and there is any."""
     if value and call.captures_content:

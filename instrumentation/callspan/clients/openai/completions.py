@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callspan.clients.openai.chat import PARAMETERS, READ_HERE, read_common
-from callspan.clients.openai.common import plain, read_identity, read_parameters, read_usage, set_json
+from callspan.clients.openai.common import plain, read_error, read_identity, read_parameters, read_usage, set_json
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 from callspan_semconv import attributes as attr
@@ -86,6 +86,7 @@ class _Accumulator:
             return
         read_identity(call, self._chunk)
         read_usage(call, self._usage)
+        read_error(call, getattr(self._chunk, "error", None))
         _write(call, [("".join(self._texts[index]), self._reasons.get(index), None) for index in sorted(self._texts)])
 
 

@@ -14,6 +14,7 @@ from callspan.clients.openai.common import (
     content_parts,
     media_part,
     plain,
+    read_error,
     read_identity,
     read_parameters,
     read_usage,
@@ -90,14 +91,17 @@ class _ImageStream:
 
     def __init__(self, _call: Call) -> None:
         self._done: list[Any] = []
+        self._error: Any = None
 
     def feed(self, event: Any) -> None:
         """Take an event."""
+        self._error = getattr(event, "error", None)
         if str(event.type).endswith(".completed"):
             self._done.append(event)
 
     def finish(self, call: Call) -> None:
         """Write the finished images."""
+        read_error(call, self._error)
         for event in self._done:
             read_usage(call, event.usage)
         parts = [_image_parts(event, _image_type(event)) for event in self._done]
@@ -130,9 +134,11 @@ class _TranscriptStream:
     def __init__(self, _call: Call) -> None:
         self._deltas: list[str] = []
         self._done: Any = None
+        self._error: Any = None
 
     def feed(self, event: Any) -> None:
         """Take an event."""
+        self._error = getattr(event, "error", None)
         if event.type == "transcript.text.delta":
             self._deltas.append(event.delta)
         elif event.type == "transcript.text.done":
@@ -140,6 +146,7 @@ class _TranscriptStream:
 
     def finish(self, call: Call) -> None:
         """Write the transcript, or its beginning."""
+        read_error(call, self._error)
         if self._done is not None:
             _transcript(call, self._done)
         elif self._deltas:

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from callspan.clients.openai.background import Background
-from callspan.clients.openai.common import OUTPUT_TYPES, plain, read_identity, read_parameters, read_usage, set_json
+from callspan.clients.openai.common import (
+    OUTPUT_TYPES,
+    plain,
+    read_error,
+    read_identity,
+    read_parameters,
+    read_usage,
+    set_json,
+)
 from callspan.clients.openai.items import input_messages, item_parts, output_parts
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
@@ -85,8 +93,7 @@ def _read_outcome(call: Call, response: Any) -> None:
         call.attributes[attr.GEN_AI_RESPONSE_FINISH_REASONS] = (reason,)
     if (conversation := getattr(response, "conversation", None)) is not None:
         call.attributes[attr.GEN_AI_CONVERSATION_ID] = field(conversation, "id")
-    if (error := getattr(response, "error", None)) is not None:
-        call.error(str(field(error, "code") or "_OTHER"), field(error, "message"))
+    read_error(call, getattr(response, "error", None))
     if call.captures_content:
         _write_output(call, output_parts(items), reason)
         set_json(call, attr.CALLSPAN_RESPONSE_CONTENT, _beside_parts(items))
@@ -151,8 +158,8 @@ class ResponsesAccumulator:
         self._final = event.response
 
     def failed(self, event: Any) -> None:
-        """An error event."""
-        self._error = event
+        """An error event, in its documented form or with the error inside."""
+        self._error = getattr(event, "error", None) or event
 
     def item(self, event: Any) -> None:
         """An item began, or is complete; what came of it in pieces is then superseded."""
@@ -174,9 +181,7 @@ class ResponsesAccumulator:
                 read_identity(call, self._started)
             if call.captures_content:
                 _write_output(call, self._partial(), None)
-        if self._error is not None:
-            kind = getattr(self._error, "code", None) or "error"
-            call.error(str(kind), getattr(self._error, "message", None))
+        read_error(call, self._error)
 
     def _partial(self) -> list[dict[str, Any]]:
         parts: list[dict[str, Any]] = []
