@@ -16,6 +16,7 @@ from functools import cached_property
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from callspan_exporters.memo import remember
 from callspan_semconv import StandardLoggingPayload, is_llm_span, jsonio, to_payload
 
 
@@ -27,8 +28,8 @@ class Item:
 
     @cached_property
     def payload(self) -> StandardLoggingPayload | None:
-        """The span as a `StandardLoggingPayload`; None if it is no LLM call."""
-        return to_payload(self.span)
+        """The span as a `StandardLoggingPayload`, shared by sinks with the same policy; None if it is no LLM call."""
+        return remember(self.span, "payload", lambda: to_payload(self.span))
 
     @cached_property
     def json(self) -> bytes:

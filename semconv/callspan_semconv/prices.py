@@ -16,7 +16,7 @@ import genai_prices
 import genai_prices.data  # the sheets take 25 ms to load, which must not fall on the first call
 from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, StartDateConstraint, TieredPrices
 
-from callspan_semconv.providers import litellm_slug, provider_from_host
+from callspan_semconv.providers import OPENAI_COMPATIBLE, litellm_slug, provider_from_host
 from callspan_semconv.record import Usage
 
 # Names of providers (``gen_ai.provider.name``) -> ids of price sheets. A provider that is not here has no price: the
@@ -49,6 +49,20 @@ _SHEET_IDS: Final = {
     "x_ai": "x-ai",
     "zai": "zai",
 }
+
+# A gateway on a host that nobody knows passes calls on. Models with these names run at their vendor only, so it is the
+# vendor's price that counts; any other name may be a model of one's own, gpt-oss among them.
+_CLOSED_MODELS: Final = (
+    ("gpt-oss", None),
+    ("gpt-", "openai"),
+    ("chatgpt-", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4-", "openai"),
+    ("text-embedding-", "openai"),
+    ("claude-", "anthropic"),
+    ("gemini-", "google"),
+)
 
 # Tiers that cost what the sheet says. OpenAI bills these others apart ("Priority", "Flex", "Scale tier" pricing pages).
 SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast"})
@@ -252,19 +266,25 @@ def _calculate(
 @lru_cache(maxsize=4096)
 def _find_sheet(provider: str, response_model: str | None, model: str | None, server: str | None) -> _Sheet | Unpriced:
     payee = (provider_from_host(server) if server else None) or provider
-    sheet_id = _SHEET_IDS.get(payee)
-    if sheet_id is None:
-        return Unpriced(f"no price sheet for provider {payee!r}", "missing_pricing_key")
     for reference in (response_model, model):
-        if not reference:
+        sheet_id = _sheet_id(payee, reference) if reference else None
+        if reference is None or sheet_id is None:
             continue
         try:
             found = _calculate(sheet_id, reference, {}, {})
         except LookupError:
             continue
         return _compile(sheet_id, reference, litellm_slug(payee), found)
+    if payee not in _SHEET_IDS and payee != OPENAI_COMPATIBLE:
+        return Unpriced(f"no price sheet for provider {payee!r}", "missing_pricing_key")
     named = response_model or model
     return Unpriced(f"no price for model {named!r} of provider {payee!r}", "missing_pricing_key")
+
+
+def _sheet_id(payee: str, reference: str) -> str | None:
+    if payee == OPENAI_COMPATIBLE:
+        return next((sheet_id for prefix, sheet_id in _CLOSED_MODELS if reference.startswith(prefix)), None)
+    return _SHEET_IDS.get(payee)
 
 
 def _compile(sheet_id: str, reference: str, slug: str, found: PriceCalculation) -> _Sheet:

@@ -3,6 +3,9 @@
 from functools import lru_cache
 from typing import Final
 
+# Who serves an OpenAI-compatible API on a host that nobody knows: a gateway, or a model of one's own.
+OPENAI_COMPATIBLE: Final = "openai_compatible"
+
 # Hosts that serve models, by domain: a host matches its own entry and those of its parent domains, longest first.
 # Where the conventions have no name for a provider (``gen_ai.provider.name``), LiteLLM's slug is used.
 _DOMAINS: Final = {

@@ -201,3 +201,20 @@ def test_a_known_model_is_priced_quickly() -> None:
     cost("openai", "gpt-4o-mini", usage)
     best_s = min(timeit.repeat(lambda: cost("openai", "gpt-4o-mini", usage), number=1000, repeat=5)) / 1000
     assert best_s < 10e-6
+
+
+@pytest.mark.parametrize(
+    ("model", "priced"),
+    [
+        ("gpt-4o-mini", True),
+        ("claude-sonnet-4-5", True),
+        ("gemini-2.5-pro", True),
+        ("gpt-oss-120b", False),
+        ("llama3.1:8b", False),
+        ("my-model", False),
+    ],
+)
+def test_a_gateway_passes_its_vendors_price_on(model: str, priced: bool) -> None:
+    """On a host that nobody knows, only models that run nowhere but at their vendor have a price."""
+    found = cost("openai_compatible", model, Usage(input_tokens=10, output_tokens=5), server="127.0.0.1")
+    assert isinstance(found, Cost) is priced

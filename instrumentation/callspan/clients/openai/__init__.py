@@ -20,10 +20,7 @@ from callspan.clients.openai.responses import RESPONSES, RETRIEVE
 from callspan.core.endpoints import EndpointCache
 from callspan.core.model import Client, Endpoint, endpoint, methods
 from callspan_semconv import attributes as attr
-from callspan_semconv.providers import provider_from_host
-
-# What an OpenAI-compatible server on a host that nobody knows is called.
-UNKNOWN_PROVIDER = "openai_compatible"
+from callspan_semconv.providers import OPENAI_COMPATIBLE, provider_from_host
 
 _BY_CLASS = {
     "AzureOpenAI": "azure.ai.openai",
@@ -38,7 +35,7 @@ def _provider(sdk_client: Any, host: str) -> str:
     for kind in type(sdk_client).__mro__:  # applications subclass the clients
         if (provider := _BY_CLASS.get(kind.__name__)) is not None:
             return provider
-    return provider_from_host(host) or UNKNOWN_PROVIDER
+    return provider_from_host(host) or OPENAI_COMPATIBLE
 
 
 def _resolve(sdk_client: Any) -> Endpoint:
