@@ -97,7 +97,8 @@ class SinkExporter(SpanExporter, abc.ABC):
     """Base of every sink: a `SpanExporter` that delivers for itself.
 
     Handed to `callspan_exporters.delivery.DeliveryProcessor` it is fed by a worker of its own. In the SDK's
-    ``BatchSpanProcessor`` it works alone: `export` delivers, retries within ``export_timeout_s``, and answers truthfully.
+    ``BatchSpanProcessor`` it works alone: `export` delivers, retries within ``export_timeout_s``, and answers
+    truthfully.
 
     Args:
         name: the name that the user gave the sink (``callback_settings`` key); default: the class's ``sink``.
@@ -152,7 +153,7 @@ class SinkExporter(SpanExporter, abc.ABC):
         report = deliver(self, items, deadline_s=self.export_timeout_s)
         return SpanExportResult.SUCCESS if report.delivered == len(items) else SpanExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Nothing is held back between calls of `export`."""
         return True
 

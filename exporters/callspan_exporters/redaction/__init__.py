@@ -3,7 +3,7 @@
 See ``docs/redaction.md`` for what each policy removes.
 """
 
-from callspan_exporters.redaction.memo import remember
+from callspan_exporters.memo import remember
 from callspan_exporters.redaction.patterns import BUILT_IN, MaskPattern
 from callspan_exporters.redaction.policy import PerCall, Policy, Strictness, from_litellm, full, mask, none, resolve
 from callspan_exporters.redaction.processor import RedactionProcessor
