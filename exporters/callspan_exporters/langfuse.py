@@ -141,7 +141,7 @@ class LangfuseSpanExporter(OTLPExporter):
         where = place(span, metadata)
         # Two spellings: which one counts depends on the server's version.
         root = {"langfuse.internal.is_app_root": True, "langfuse.internal.as_root": True}
-        failed = payload["status"] == "failure"
+        error = call.error()
         return with_changes(
             span,
             name=call.name(span.name),
@@ -151,7 +151,7 @@ class LangfuseSpanExporter(OTLPExporter):
             events=(),
             links=(),
             kind=SpanKind.CLIENT,
-            status=Status(StatusCode.ERROR, payload["error_str"]) if failed else Status(),
+            status=Status(StatusCode.ERROR, error) if error is not None else Status(),
             instrumentation_scope=_SCOPE,
         )
 

@@ -75,6 +75,14 @@ class LangfuseCall:
         """What the observation is called: ``generation_name``, else the default."""
         return str(self.metadata.get("generation_name") or default)
 
+    def error(self) -> str | None:
+        """Why the call failed. Providers quote prompts in their errors: masked, only the error's class is left."""
+        if self.payload["status"] != "failure":
+            return None
+        if _flag(self.metadata.get("mask_input")) or _flag(self.metadata.get("mask_output")):
+            return self.payload["error_information"].get("error_class") or names.REDACTED
+        return self.payload["error_str"]
+
     def _observation(self) -> dict[str, Attribute | None]:
         payload = self.payload
         failed = payload["status"] == "failure"
@@ -82,7 +90,7 @@ class LangfuseCall:
         return {
             f"{_OBSERVATION}type": "embedding" if "embedding" in payload["call_type"] else "generation",
             f"{_OBSERVATION}level": "ERROR" if failed else "DEFAULT",
-            f"{_OBSERVATION}status_message": payload["error_str"] if failed else None,
+            f"{_OBSERVATION}status_message": self.error(),
             f"{_OBSERVATION}input": self._input(),
             f"{_OBSERVATION}output": self._output(),
             f"{_OBSERVATION}model.name": payload["model"] or None,
@@ -155,7 +163,7 @@ class LangfuseCall:
     def _output(self) -> str | None:
         payload = self.payload
         if payload["status"] == "failure":
-            return payload["error_str"]
+            return self.error()
         if _flag(self.metadata.get("mask_output")):
             return names.REDACTED
         answer = _answer(payload["response"])

@@ -219,9 +219,18 @@ def test_same_call_has_the_same_ids(sink_server: SinkServer) -> None:
 def test_input_and_output_can_be_masked(sink_server: SinkServer, flag: object, hidden: bool) -> None:
     """``mask_input`` and ``mask_output`` hide the texts; what is unclear hides them too."""
     (span,) = sent(sink_server, llm_span(metadata={"mask_input": flag, "mask_output": flag}))
-    texts = json.dumps([view.observation(span)["input"], view.observation(span)["output"]])
-    assert ("redacted-by-litellm" in texts) is hidden
-    assert ("what llm are you" in texts) is not hidden
+    seen = view.observation(span)
+    assert (seen["input"] == "redacted-by-litellm") is hidden
+    assert (seen["output"] == "redacted-by-litellm") is hidden
+    assert (b"what llm are you" in sink_server.requests[0].body) is not hidden
+
+
+def test_masked_failure_says_only_its_class(sink_server: SinkServer) -> None:
+    """A provider's error may quote the prompt: with ``mask_input`` the class of the error is what is left of it."""
+    (span,) = sent(sink_server, llm_span(metadata={"mask_input": True}, error="bad prompt: canary"))
+    seen = view.observation(span)
+    assert (seen["level"], seen["statusMessage"], seen["output"]) == ("ERROR", "RateLimitError", "RateLimitError")
+    assert b"canary" not in sink_server.requests[0].body
 
 
 def test_default_tags(sink_server: SinkServer, monkeypatch: pytest.MonkeyPatch) -> None:

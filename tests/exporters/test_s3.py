@@ -297,14 +297,20 @@ def test_credentials_of_a_profile(moto: Moto, tmp_path: Path) -> None:
     assert exporter.export([llm_span()]) is SpanExportResult.SUCCESS
 
 
-def test_credentials_of_a_role(moto: Moto) -> None:
+def test_credentials_of_a_role(moto: Moto, sink_server: SinkServer) -> None:
     """``s3_aws_role_name`` is assumed with the keys, and the temporary credentials are used."""
     iam = _client("iam", moto.url, moto.access_key_id, moto.secret_access_key)
     trust = _policy({"Action": "sts:AssumeRole", "Principal": {"AWS": "*"}})
     role = iam.create_role(RoleName="logs", AssumeRolePolicyDocument=trust)["Role"]
     iam.put_role_policy(RoleName="logs", PolicyName="s3", PolicyDocument=_policy({"Action": "s3:*", "Resource": "*"}))
-    exporter = moto.exporter(s3_aws_role_name=role["Arn"], s3_aws_session_name="logs", s3_aws_sts_endpoint=moto.url)
-    assert exporter.export([llm_span()]) is SpanExportResult.SUCCESS
+    assumed = {"s3_aws_role_name": role["Arn"], "s3_aws_session_name": "logs", "s3_aws_sts_endpoint": moto.url}
+    assert moto.exporter(**assumed).export([llm_span()]) is SpanExportResult.SUCCESS
+    elsewhere = moto.exporter(**assumed, s3_endpoint_url=sink_server.url)
+    assert elsewhere.export([llm_span()]) is SpanExportResult.SUCCESS
+    elsewhere.shutdown()
+    headers = sink_server.requests[0].headers
+    assert "x-amz-security-token" in headers
+    assert moto.access_key_id not in headers["authorization"]
 
 
 def test_no_credentials_at_all(moto: Moto) -> None:
