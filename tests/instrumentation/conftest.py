@@ -1,7 +1,8 @@
 """Instrumentation on real clients: spans in memory, requests to a local server."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import openai
@@ -39,6 +40,19 @@ def spans(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Spans]:
     instrument(tracer_provider=tracer_provider)
     yield exported
     uninstrument()
+
+
+@pytest.fixture
+def without(spans: Spans, tracer_provider: TracerProvider) -> Callable[[], AbstractContextManager[None]]:
+    """``with without():`` nothing is instrumented."""
+
+    @contextmanager
+    def off() -> Iterator[None]:
+        uninstrument()
+        yield
+        instrument(tracer_provider=tracer_provider)
+
+    return off
 
 
 @pytest.fixture

@@ -76,8 +76,8 @@ async def test_left_with_block(api: Api, way: Any, spans: Spans, either: Any) ->
 
 async def collect_garbage() -> None:
     """Collect, and let the event loop close the async generators that the collector found."""
-    gc.collect()
-    for _ in range(10):  # each may hold another
+    for _ in range(6):  # each may hold another
+        gc.collect()
         await asyncio.sleep(0)
         if closing := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(closing)
