@@ -90,6 +90,7 @@ _CURRENT_NAMES: Final = {
 
 # Only where the two differ; everything else has one name.
 _LITELLM_SLUGS: Final = {
+    OPENAI_COMPATIBLE: "custom_openai",
     "aws.bedrock": "bedrock",
     "azure.ai.inference": "azure_ai",
     "azure.ai.openai": "azure",

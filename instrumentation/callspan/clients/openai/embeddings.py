@@ -31,8 +31,9 @@ def _response(call: Call, response: Any) -> None:
     vectors = getattr(response, "data", None) or ()
     call.attributes[attr.CALLSPAN_EMBEDDING_VECTORS] = len(vectors)
     if vectors:
-        # As measured; what was asked for is a parameter.
-        call.attributes[attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] = _length(vectors[0].embedding)
+        measured = _length(vectors[0].embedding)
+        call.attributes[attr.CALLSPAN_EMBEDDING_DIMENSIONS] = measured
+        call.attributes.setdefault(attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, measured)
 
 
 def _length(vector: Any) -> int:
