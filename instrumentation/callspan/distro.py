@@ -41,6 +41,7 @@ def _set_up() -> None:
         _logger.error("callspan: prompts and answers are withheld until the settings can be read")
         closed = replace(loaded.settings, turn_off_message_logging=True, allow_redaction_opt_out=False)
         loaded = replace(loaded, settings=closed)
+    sdk.forget_distribution_default()
     if not sdk.has_provider():
         problems += sdk.configure_sdk()
     provider = trace.get_tracer_provider()

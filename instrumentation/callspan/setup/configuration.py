@@ -35,6 +35,10 @@ def configure(
     record_unsampled: bool | None = None,
     db: str | os.PathLike[str] | None = None,
     spool_dir: str | os.PathLike[str] | None = None,
+    max_queue_bytes: int | None = None,
+    max_retry_age_s: float | None = None,
+    shutdown_timeout_s: float | None = None,
+    durability: str | None = None,
     config_file: str | os.PathLike[str] | None = None,
     tracer_provider: TracerProvider | None = None,
     instrument: bool = True,
@@ -61,6 +65,10 @@ def configure(
         record_unsampled: false: payload sinks get only the calls that the trace sampler keeps.
         db: file of the ``local`` sink.
         spool_dir: folder of the dead letters.
+        max_queue_bytes: memory for undelivered calls, per sink, in bytes.
+        max_retry_age_s: how long delivery of a call is tried, in seconds.
+        shutdown_timeout_s: how long delivery may take at exit, in seconds.
+        durability: where undelivered calls wait: ``memory``.
         config_file: the YAML file; default ``CALLSPAN_CONFIG``.
         tracer_provider: carries the pipelines; default: the process's, which is made if there is none.
         instrument: whether to instrument the installed LLM clients as well.
@@ -69,25 +77,11 @@ def configure(
     Raises:
         ConfigurationError: a setting is wrong; nothing is changed then. Names every problem, one per line.
     """
+    # The settings among the arguments have the names of their fields.
+    arguments = {name: value for name, value in locals().items() if name in FIELDS}
     if unknown:
         raise ConfigurationError(f"configure(): unknown argument {', '.join(unknown)}; expected {', '.join(FIELDS)}")
-    arguments = {
-        "callbacks": callbacks,
-        "success_callback": success_callback,
-        "failure_callback": failure_callback,
-        "callback_settings": callback_settings,
-        "turn_off_message_logging": turn_off_message_logging,
-        "redact_user_api_key_info": redact_user_api_key_info,
-        "allow_redaction_opt_out": allow_redaction_opt_out,
-        "capture_message_content": capture_message_content,
-        "forward_traceparent_to_llm_provider": forward_traceparent_to_llm_provider,
-        "langfuse_default_tags": langfuse_default_tags,
-        "s3_callback_params": s3_callback_params,
-        "record_unsampled": record_unsampled,
-        "db": os.fspath(db) if db is not None else None,
-        "spool_dir": os.fspath(spool_dir) if spool_dir is not None else None,
-    }
-    loaded = load(arguments, config_file=os.fspath(config_file) if config_file is not None else None)
+    loaded = load(arguments, config_file=None if config_file is None else os.fspath(config_file))
     raise_all(loaded.problems)
     if sdk.disabled():
         return

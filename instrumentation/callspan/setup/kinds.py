@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -135,10 +136,11 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+def _path(value: Any) -> str:
+    path = os.fspath(value)
+    if not isinstance(path, str) or not path.strip():
         raise ValueError
-    return value
+    return path
 
 
 def _durability(value: Any) -> str:
@@ -156,5 +158,5 @@ MAPPING = Kind("a mapping (in the environment: a JSON object)", _mapping, secret
 MAPPINGS = Kind("a mapping of sink names to mappings (in the environment: a JSON object)", _mapping, secret=True)
 POSITIVE = Kind("a whole number above 0", _positive)
 SECONDS = Kind("a number of seconds, 0 or more", _seconds)
-TEXT = Kind("text", _text)
+PATH = Kind("a path", _path)
 DURABILITY = Kind("memory (disk is not available in this version)", _durability)

@@ -11,13 +11,13 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import StatusCode
 
 from callspan.setup import sinks
-from callspan.setup.policies import PerCall, policy_for
+from callspan.setup.policies import policy_for
 from callspan.setup.sampling import is_llm
 from callspan.setup.settings import Settings
 from callspan.setup.sinks import EVERYTHING, SUCCESS, SinkPlan
 from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.delivery.dead_letter import FILE_NAME
-from callspan_exporters.redaction import RedactionProcessor
+from callspan_exporters.redaction import PerCall, RedactionProcessor
 
 
 class Filtered(SpanProcessor):
@@ -57,11 +57,7 @@ class Filtered(SpanProcessor):
 
 def guarded(processor: SpanProcessor, settings: Settings) -> SpanProcessor:
     """What stands on a provider in the place of a processor that the application added."""
-    if isinstance(processor, Foreign):
-        return Foreign(processor.plain, settings)
-    if isinstance(processor, (DeliveryProcessor, RedactionProcessor, Filtered)):
-        return processor
-    return Foreign(processor, settings)
+    return Foreign(processor.plain if isinstance(processor, Foreign) else processor, settings)
 
 
 class Foreign(Filtered):
@@ -73,7 +69,10 @@ class Foreign(Filtered):
     """
 
     def __init__(self, plain: SpanProcessor, settings: Settings) -> None:
-        super().__init__(RedactionProcessor(plain, policy_for(settings)), lambda span: not _recorded_for_others(span))
+        # Delivery asks its sink which calls it wants.
+        hides_some = settings.record_unsampled and not isinstance(plain, DeliveryProcessor)
+        hides = _recorded_for_others if hides_some else _nothing
+        super().__init__(RedactionProcessor(plain, policy_for(settings)), lambda span: not hides(span))
         self.plain = plain
 
 
@@ -101,6 +100,10 @@ def for_sink(plan: SinkPlan, exporter: SpanExporter, settings: Settings) -> Span
     if plan.events == EVERYTHING:
         return processor
     return Filtered(processor, _succeeded if SUCCESS in plan.events else _failed)
+
+
+def _nothing(_span: ReadableSpan) -> bool:
+    return False
 
 
 def _succeeded(span: ReadableSpan) -> bool:

@@ -7,12 +7,13 @@ installed. callspan does it where none is, and reads the same variables.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
@@ -62,7 +63,7 @@ def configure_sdk() -> list[ConfigurationError]:
         What is wrong; there is a tracer provider all the same.
     """
     problems = []
-    configurator = _OTelSDKConfigurator()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+    configurator = cast("Any", _OTelSDKConfigurator)()  # untyped in the SDK
     declared = _variable(OTEL_CONFIG_FILE) is not None
     try:
         if declared:
@@ -78,6 +79,12 @@ def configure_sdk() -> list[ConfigurationError]:
     if not has_provider():
         trace.set_tracer_provider(TracerProvider())
     return problems
+
+
+def forget_distribution_default() -> None:
+    """Let LiteLLM's variables count beside opentelemetry-distro, which sets a protocol for everybody."""
+    if "opentelemetry.distro" in sys.modules and _litellm_says_where() and _variable(_PROTOCOLS[1]) == "grpc":
+        del os.environ[_PROTOCOLS[1]]
 
 
 def standing(provider: TracerProvider, settings: Settings) -> tuple[Standing, list[ConfigurationError]]:

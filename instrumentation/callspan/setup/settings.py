@@ -107,11 +107,11 @@ class Settings:
         kinds.BOOLEAN,
         "Whether payload sinks also get the calls that the trace sampler drops. They are not exported over OTLP.",
     )
-    db: str | None = _setting(None, "CALLSPAN_DB", kinds.TEXT, "File of the `local` sink.")
+    db: str | None = _setting(None, "CALLSPAN_DB", kinds.PATH, "File of the `local` sink.")
     spool_dir: str | None = _setting(
         None,
         "CALLSPAN_SPOOL_DIR",
-        kinds.TEXT,
+        kinds.PATH,
         "Folder of `dead-letters.jsonl`: what sinks refused for good.",
     )
     max_queue_bytes: int = _setting(

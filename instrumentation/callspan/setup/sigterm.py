@@ -7,6 +7,7 @@ import signal
 import threading
 from types import FrameType
 
+from callspan.core.call import end_open_streams
 from callspan_exporters.delivery import flush
 
 
@@ -22,9 +23,13 @@ def flush_on_sigterm(timeout_s: float) -> None:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return
 
+    def deliver() -> None:
+        end_open_streams()
+        flush(timeout_s)
+
     def deliver_and_die(signum: int, _frame: FrameType | None) -> None:
         # In a thread of its own: the interrupted main thread may hold a lock that delivery needs.
-        worker = threading.Thread(target=flush, args=(timeout_s,), name="callspan-sigterm", daemon=True)
+        worker = threading.Thread(target=deliver, name="callspan-sigterm", daemon=True)
         worker.start()
         worker.join(timeout_s)
         signal.signal(signum, signal.SIG_DFL)
