@@ -10,7 +10,6 @@ from callspan_exporters import otlp_settings, tls
 from callspan_exporters.delivery.http import HTTPTransport
 from callspan_exporters.environment import first_variable, required, variable
 from callspan_exporters.otlp_base import OTLPExporter, Transport
-from callspan_exporters.otlp_grpc import GRPCTransport
 from callspan_exporters.otlp_settings import OTLPSettings, parse_headers, traces_url
 from callspan_exporters.sink import Batching
 
@@ -177,6 +176,8 @@ def from_environment() -> SpanExporter:
 def _transport(settings: OTLPSettings) -> Transport:
     if settings.kind == "http":
         return HTTPTransport(tls=tls.context(settings.tls))
+    from callspan_exporters.otlp_grpc import GRPCTransport  # noqa: PLC0415 - loading gRPC takes longer than all else
+
     return GRPCTransport(
         settings.endpoint,
         headers=settings.headers,
