@@ -7,6 +7,7 @@ import pytest
 from callspan.cli.fake_openai import FakeOpenAI
 from tests.servers import ports
 from tests.servers.collector import Collector, go_available, run_collector
+from tests.servers.moto import Moto, run_moto
 
 
 @pytest.fixture
@@ -35,3 +36,16 @@ def collector(_running_collector: Collector) -> Collector:
     """A real OpenTelemetry Collector that has received nothing yet; mark the test ``collector``."""
     _running_collector.clear()
     return _running_collector
+
+
+@pytest.fixture(scope="session")
+def _running_moto() -> Iterator[Moto]:
+    with run_moto() as moto:
+        yield moto
+
+
+@pytest.fixture
+def moto(_running_moto: Moto) -> Moto:
+    """A local S3 that checks signatures, its bucket empty."""
+    _running_moto.clear()
+    return _running_moto

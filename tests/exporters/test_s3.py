@@ -6,11 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +13,6 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.session import Session
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from callspan_exporters.delivery.engine import deliver
@@ -27,91 +21,9 @@ from callspan_exporters.s3_keys import bounded
 from callspan_exporters.sink import Item, Response, Verdict
 from tests.exporters.servers import SinkServer
 from tests.exporters.sink_spans import START_NS, finished_span, llm_span, text_messages
-from tests.servers.ports import free_port
+from tests.servers.moto import BUCKET, Moto, client, policy
 
-BUCKET = "logs-bucket-litellm"
 KEYS: dict[str, Any] = {"s3_aws_access_key_id": "AKIAEXAMPLE", "s3_aws_secret_access_key": "secret"}
-
-
-@dataclass(frozen=True)
-class Moto:
-    """A running S3 (moto) that checks signatures, its one user, and a client that reads what was written."""
-
-    url: str
-    access_key_id: str
-    secret_access_key: str
-    client: Any
-
-    def exporter(self, **options: Any) -> S3SpanExporter:
-        defaults = {
-            "s3_bucket_name": BUCKET,
-            "s3_region_name": "us-east-1",
-            "s3_endpoint_url": self.url,
-            "s3_aws_access_key_id": self.access_key_id,
-            "s3_aws_secret_access_key": self.secret_access_key,
-        }
-        return S3SpanExporter(**{**defaults, **options})
-
-    def objects(self) -> dict[str, bytes]:
-        listed = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-        return {
-            entry["Key"]: self.client.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed
-        }
-
-    def clear(self) -> None:
-        for key in self.objects():
-            self.client.delete_object(Bucket=BUCKET, Key=key)
-
-
-@pytest.fixture(scope="session")
-def _running_moto() -> Iterator[Moto]:
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    # The four calls below come before there are credentials; from then on every request is checked.
-    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "4"}
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _await(f"{url}/moto-api/", process)
-        yield _set_up(url)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.fixture
-def moto(_running_moto: Moto) -> Moto:
-    _running_moto.clear()
-    return _running_moto
-
-
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(url):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("moto did not start")
-
-
-def _set_up(url: str) -> Moto:
-    iam = _client("iam", url, "none", "none")
-    iam.create_user(UserName="writer")
-    key = iam.create_access_key(UserName="writer")["AccessKey"]
-    iam.put_user_policy(UserName="writer", PolicyName="all", PolicyDocument=_policy({"Action": "*", "Resource": "*"}))
-    iam.get_user(UserName="writer")
-    s3 = _client("s3", url, key["AccessKeyId"], key["SecretAccessKey"])
-    s3.create_bucket(Bucket=BUCKET)
-    return Moto(url, key["AccessKeyId"], key["SecretAccessKey"], s3)
-
-
-def _policy(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
-
-
-def _client(service: str, url: str, key_id: str, secret: str) -> Any:
-    return Session().create_client(
-        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key_id, aws_secret_access_key=secret
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -299,10 +211,10 @@ def test_credentials_of_a_profile(moto: Moto, tmp_path: Path) -> None:
 
 def test_credentials_of_a_role(moto: Moto, sink_server: SinkServer) -> None:
     """``s3_aws_role_name`` is assumed with the keys, and the temporary credentials are used."""
-    iam = _client("iam", moto.url, moto.access_key_id, moto.secret_access_key)
-    trust = _policy({"Action": "sts:AssumeRole", "Principal": {"AWS": "*"}})
+    iam = client("iam", moto.url, moto.access_key_id, moto.secret_access_key)
+    trust = policy({"Action": "sts:AssumeRole", "Principal": {"AWS": "*"}})
     role = iam.create_role(RoleName="logs", AssumeRolePolicyDocument=trust)["Role"]
-    iam.put_role_policy(RoleName="logs", PolicyName="s3", PolicyDocument=_policy({"Action": "s3:*", "Resource": "*"}))
+    iam.put_role_policy(RoleName="logs", PolicyName="s3", PolicyDocument=policy({"Action": "s3:*", "Resource": "*"}))
     assumed = {"s3_aws_role_name": role["Arn"], "s3_aws_session_name": "logs", "s3_aws_sts_endpoint": moto.url}
     assert moto.exporter(**assumed).export([llm_span()]) is SpanExportResult.SUCCESS
     elsewhere = moto.exporter(**assumed, s3_endpoint_url=sink_server.url)
