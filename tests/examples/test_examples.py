@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from callspan.cli.fake_openai import FakeOpenAI
-from callspan_exporters.local import LocalStore
+from callspan_exporters.local_store import LocalStore
 from tests.servers.collector import Collector
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -80,7 +80,8 @@ def test_zero_code(env: dict[str, str]) -> None:
 def test_in_code_to_a_webhook(env: dict[str, str]) -> None:
     """Both sinks have the call; the webhook's has no content, the local one's has."""
     with server(env, sys.executable, str(EXAMPLES / "webhook_receiver.py"), "0") as (receiver, address):
-        output = run({**env, "GENERIC_LOGGER_ENDPOINT": f"{address}/logs"}, sys.executable, str(EXAMPLES / "in_code.py"))
+        changed = {**env, "GENERIC_LOGGER_ENDPOINT": f"{address}/logs"}
+        output = run(changed, sys.executable, str(EXAMPLES / "in_code.py"))
         assert receiver.stdout is not None
         assert receiver.stdout.readline().startswith("success gpt-4o-mini")
     assert "generic_api: offered 1, delivered 1" in output
@@ -105,7 +106,9 @@ def test_fastapi_continues_the_trace(env: dict[str, str]) -> None:
 @pytest.mark.collector
 def test_collector(env: dict[str, str], collector: Collector) -> None:
     """A real Collector receives the span, with content, tokens and cost."""
-    changed = settings("collector.env", OTEL_EXPORTER_OTLP_ENDPOINT=collector.http_endpoint, OTEL_METRICS_EXPORTER="none")
+    changed = settings(
+        "collector.env", OTEL_EXPORTER_OTLP_ENDPOINT=collector.http_endpoint, OTEL_METRICS_EXPORTER="none"
+    )
     run({**env, **changed}, INSTRUMENT, sys.executable, str(EXAMPLES / "zero_code.py"))
     span = llm_span(collector)
     assert span["name"] == "chat gpt-4o-mini"

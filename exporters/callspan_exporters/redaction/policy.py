@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from callspan_exporters.delivery.log import log_at_most_every
+from callspan_exporters.memo import remember
 from callspan_exporters.redaction.api_keys import without_user_api_keys
 from callspan_exporters.redaction.masking import mask as masked
-from callspan_exporters.memo import remember
 from callspan_exporters.redaction.parts import Parts, RedactedSpan, parts_of
 from callspan_exporters.redaction.patterns import MaskPattern, patterns_from
 from callspan_exporters.redaction.strip import strip
