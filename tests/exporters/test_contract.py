@@ -49,12 +49,12 @@ def test_every_call_arrives_once(exporter: SinkExporter, sink_server: SinkServer
     assert sink_server.accepted == list(range(20))
 
 
-def test_a_bad_call_costs_only_itself(exporter: SinkExporter, sink_server: SinkServer) -> None:
-    """The server refuses whatever holds calls 3, 4 or 17: all others arrive, once, and export says FAILURE."""
+@pytest.mark.parametrize("poisoned", [{3, 4, 17}, set(range(0, 60, 5))], ids=["few", "many"])
+def test_a_bad_call_costs_only_itself(exporter: SinkExporter, sink_server: SinkServer, poisoned: set[int]) -> None:
+    """The server refuses whatever holds certain calls: all others arrive, once, and export says FAILURE."""
     sink_server.rule = lambda request: Answer(400 if b"poison" in request.body else 200)
-    poisoned = calls(40, dict.fromkeys((3, 4, 17), "poison"))
-    assert exporter.export(poisoned) is SpanExportResult.FAILURE
-    assert sink_server.accepted == [number for number in range(40) if number not in {3, 4, 17}]
+    assert exporter.export(calls(60, dict.fromkeys(poisoned, "poison"))) is SpanExportResult.FAILURE
+    assert sink_server.accepted == [number for number in range(60) if number not in poisoned]
 
 
 def test_a_sink_that_refuses_everything_is_left_alone(exporter: SinkExporter, sink_server: SinkServer) -> None:

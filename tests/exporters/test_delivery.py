@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from callspan_exporters.delivery import DeliveryProcessor, classify_http, flush, reports
+from callspan_exporters.delivery.dead_letter import DeadLetters
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
 from callspan_exporters.webhook import WebhookSpanExporter
 from callspan_semconv.attributes import CALLSPAN_SINKS
@@ -106,6 +107,17 @@ def test_only_unconfirmed_calls_are_sent_again(make: Make, sink_server: SinkServ
     assert processor.report().retried > 0
 
 
+def test_a_busy_sink_is_left_alone(make: Make, sink_server: SinkServer) -> None:
+    """After 429 nothing more is sent until the time that the sink asked for, however often one flushes."""
+    sink_server.rule = lambda _: Answer(429, {"Retry-After": "30"})
+    exporter = WebhookSpanExporter(sink_server.url, log_format="single")
+    processor = make(exporter=exporter)
+    feed(processor, calls(50))
+    for _ in range(3):
+        assert not processor.force_flush(200)
+    assert len(sink_server.requests) <= exporter.concurrency
+
+
 def test_refused_calls_are_kept_for_their_owner(make: Make, sink_server: SinkServer, spool_dir: Path) -> None:
     """A refused call is in the dead-letter file, readable by nobody else, with the reason and the whole payload."""
     sink_server.rule = lambda request: Answer(422 if b"poison" in request.body else 200)
@@ -151,6 +163,18 @@ def test_an_unwritable_folder_is_counted(make: Make, sink_server: SinkServer, sp
     feed(processor, calls(2))
     processor.force_flush(10_000)
     assert processor.report().dropped == {"dead_letters_unwritable": 2}
+
+
+def test_dead_letters_are_bounded(tmp_path: Path) -> None:
+    """The file grows so far; what no longer fits is counted."""
+    letters = DeadLetters(tmp_path / "letters", max_bytes=10_000)
+    refused = [(Item(span), "400") for span in calls(10)]
+    lost = letters.write("hook", refused)
+    kept = len(letters.path.read_bytes().splitlines())
+    assert letters.path.stat().st_size <= 10_000
+    assert kept > 0
+    assert lost == {"dead_letters_full": 10 - kept}
+    assert letters.write("hook", refused[:1]) == {"dead_letters_full": 1}
 
 
 def test_memory_is_bounded_in_bytes(make: Make, caplog: pytest.LogCaptureFixture) -> None:
@@ -279,6 +303,18 @@ def test_a_plain_exporter_gets_every_sampled_span(make: Make) -> None:
     assert exporter.is_shut_down
 
 
+def test_a_plain_exporter_is_not_asked_for_ever(make: Make, spool_dir: Path) -> None:
+    """It cannot say what is worth a retry: after eight failures a call is a dead letter."""
+    exporter = Recorder(*[SpanExportResult.FAILURE] * 100)
+    processor = make(exporter=exporter)
+    feed(processor, calls(1))
+    deadline = time.monotonic() + 20
+    while not processor.force_flush(20) and time.monotonic() < deadline:
+        pass
+    assert len(exporter.batches) == 8
+    assert [letter["reason"] for letter in dead_letters(spool_dir)] == ["gave up: export failed"]
+
+
 def test_a_plain_exporter_gets_no_unsampled_span(make: Make) -> None:
     """What the sampler dropped stays out of traces."""
     processor = make(exporter=Recorder())
@@ -356,7 +392,7 @@ def test_a_policy_that_fails_lets_nothing_out(
 
 
 class Odd(SinkExporter):
-    """A sink whose encoder fails on one call."""
+    """A sink whose encoder fails on one kind of call and leaves out another."""
 
     sink = "odd"
     default_batching = Batching(interval_s=0.01)
@@ -364,13 +400,16 @@ class Odd(SinkExporter):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[str] = []
+        self.traced: list[bool] = []
 
     def encode(self, items: Sequence[Item]) -> list[Request]:
         if any(b"odd" in item.json for item in items):
             raise TypeError("odd")
-        return [Request(items=items, body=b"", target="")]
+        return [Request(items=[item], body=b"", target="") for item in items if b"skip" not in item.json]
 
     def send(self, request: Request, timeout_s: float) -> Response:
+        self.traced.append(is_instrumentation_enabled())
+        time.sleep(0)  # lets the other senders have their share
         self.sent += [item.payload["id"] for item in request.items if item.payload]
         return Response(200)
 
@@ -378,14 +417,26 @@ class Odd(SinkExporter):
         return classify_http(response)
 
 
-def test_a_call_that_cannot_be_encoded_costs_only_itself(make: Make) -> None:
-    """The encoder fails on call 3: the other calls are sent."""
+def test_a_call_that_cannot_be_encoded_costs_only_itself(make: Make, spool_dir: Path) -> None:
+    """The encoder fails on call 3 and forgets call 5: the other calls are sent, and these two are kept."""
     exporter = Odd()
     processor = make(exporter=exporter)
-    feed(processor, calls(8, {3: "odd"}))
+    feed(processor, calls(8, {3: "odd", 5: "skip"}))
     assert processor.force_flush(10_000)
-    assert exporter.sent == [f"call-{n}" for n in range(8) if n != 3]
-    assert processor.report().dead == 1
+    assert exporter.sent == [f"call-{number}" for number in range(8) if number not in {3, 5}]
+    assert [letter["reason"] for letter in dead_letters(spool_dir)] == [
+        "cannot be encoded: TypeError",
+        "nothing to send",
+    ]
+
+
+def test_requests_are_not_traced() -> None:
+    """Used alone, a sink's requests make no spans of their own, on whichever thread they are sent."""
+    exporter = Odd()
+    exporter.concurrency = 4
+    assert exporter.export(calls(50)) is SpanExportResult.SUCCESS
+    assert exporter.traced == [False] * 50
+    assert is_instrumentation_enabled()
 
 
 def test_a_call_that_breaks_the_server_lets_the_others_pass(make: Make, sink_server: SinkServer) -> None:

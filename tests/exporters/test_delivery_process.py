@@ -25,7 +25,8 @@ provider.add_span_processor(processor)
 
 
 def run(program: str, server: SinkServer, log_format: str = "json_array") -> None:
-    environment = {**os.environ, "SINK_URL": server.url, "LOG_FORMAT": log_format, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "SINK_URL": server.url, "LOG_FORMAT": log_format, "PYTHONPATH": path}
     # From 3.12 on, fork in a process with threads is warned about; that is what these tests are for.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(program)]
     done = subprocess.run(command, env=environment, cwd=ROOT, timeout=60, capture_output=True, text=True, check=False)

@@ -142,7 +142,7 @@ def attempt(exporter: SinkExporter, items: Sequence[Item], deadline: Callable[[]
 
 
 def _start(target: Callable[[], None], count: int) -> list[threading.Thread]:
-    """Start helpers as far as the interpreter lets us; at its shutdown (3.12 and later) it does not."""
+    """Start helpers as far as the interpreter lets us; at its shutdown Python 3.12 does not."""
 
     def untraced() -> None:
         with suppress_instrumentation():
