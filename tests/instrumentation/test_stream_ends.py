@@ -10,7 +10,7 @@ import pytest
 from callspan_semconv import attributes as attr
 from tests.instrumentation import ways
 from tests.instrumentation.support import MODEL, Read, Spans, collect, settle
-from tests.instrumentation.ways import APIS, CHAT, PROXIED, SAID, STREAMS, USAGE, Api, helper, name
+from tests.instrumentation.ways import APIS, CHAT, PROXIED, SAID, STREAMS, USAGE, Api, name
 
 each_api = pytest.mark.parametrize("api", APIS, ids=name)
 each_way = pytest.mark.parametrize("way", STREAMS, ids=name)
@@ -149,7 +149,8 @@ async def test_connection_lost_in_the_middle(api: Api, way: Any, spans: Spans, e
     kind = type(caught.value if way in PROXIED else caught.value.__cause__ or caught.value)
     assert span[attr.ERROR_TYPE].rpartition(".")[2] == kind.__name__
     assert (span.end, span.ok) == ("error", False)
-    assert SAID.startswith(span.text) and span.text
+    assert SAID.startswith(span.text)
+    assert span.text
 
 
 @each_api
@@ -163,7 +164,8 @@ async def test_error_event_in_the_middle(api: Api, way: Any, spans: Spans, eithe
     span = spans.one()
     assert not span.ok
     assert span[attr.ERROR_TYPE] == ("openai.APIError" if way in PROXIED else "server_error")
-    assert SAID.startswith(span.text) and span.text
+    assert SAID.startswith(span.text)
+    assert span.text
 
 
 @each_api
@@ -187,6 +189,7 @@ async def test_cancelled(api: Api, way: Any, spans: Spans, fake_openai: Any) -> 
     await client.close()
     gc.collect()
     span = spans.one()
-    assert SAID.startswith(span.text) and span.text != SAID
+    assert SAID.startswith(span.text)
+    assert span.text != SAID
     assert (span.end, span.ok) == ("error", False)
     assert span[attr.ERROR_TYPE] == "asyncio.exceptions.CancelledError"

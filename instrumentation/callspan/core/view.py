@@ -38,8 +38,15 @@ def view(value: Any) -> Any:
 
 
 def fields(value: Any) -> Mapping[str, Any]:
-    """The fields of a dict, of an SDK model or of a `View`: attribute misses are slow on pydantic models."""
-    return value if type(value) is dict else vars(value)
+    """The fields of a dict, of an SDK model or of a `View`: attribute misses are slow on pydantic models.
+
+    Fields that the SDK's model does not know count too. A text, which the SDK returns where it expected JSON, has none.
+    """
+    if type(value) is dict:
+        return value
+    own: dict[str, Any] = getattr(value, "__dict__", {})
+    extra = None if isinstance(value, View) else getattr(value, "__pydantic_extra__", None)
+    return {**own, **extra} if extra else own
 
 
 def field(value: Any, name: str) -> Any:

@@ -74,10 +74,11 @@ def _output_type(parameters: Parameters) -> str | None:
 
 
 def _message(message: Any) -> dict[str, Any]:
+    # Nearly all messages are a role and a text.
+    if type(message) is dict and len(message) == 2 and type(text := message.get("content")) is str:
+        return {"role": message.get("role"), "parts": [{"type": "text", "content": text}]}
     role = field(message, "role")
     content = field(message, "content")
-    if isinstance(content, str) and type(message) is dict and len(message) == 2:  # nearly all messages
-        return {"role": role, "parts": [{"type": "text", "content": content}]}
     if role in ("tool", "function"):
         response = content if isinstance(content, str) or content is None else content_parts(content)
         part = {"type": "tool_call_response", "response": response}

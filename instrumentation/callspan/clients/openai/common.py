@@ -91,18 +91,17 @@ _USAGE: dict[str, str | dict[str, str]] = {
 
 
 def read_usage(call: Call, usage: Any) -> None:
-    """Token counts as the provider reports them; what it does not report stays absent."""
-    if usage is None:
-        return
+    """Token counts as the provider reports them; what it does not report, or not as a count, stays absent."""
     attributes = call.attributes
     for name, value in fields(usage).items():
-        if value is None or (target := _USAGE.get(name)) is None:
+        if (target := _USAGE.get(name)) is None:
             continue
         if isinstance(target, str):
-            attributes[target] = value
+            if type(value) is int:
+                attributes[target] = value
             continue
         for part, count in fields(value).items():
-            if count is not None and (attribute := target.get(part)) is not None:
+            if type(count) is int and (attribute := target.get(part)) is not None:
                 attributes[attribute] = count
 
 

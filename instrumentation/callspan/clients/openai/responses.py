@@ -82,6 +82,8 @@ def _response(call: Call, response: Any) -> None:
         call.attributes[attr.GEN_AI_RESPONSE_STATUS] = status
         _background.start(response.id, call.call_id, call.span.get_span_context())
         return
+    if getattr(response, "background", None):  # finished in the stream, or at once: a later retrieve counts nothing
+        _background.count(response.id)
     _read_outcome(call, response)
 
 
