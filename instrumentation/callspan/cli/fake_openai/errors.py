@@ -68,4 +68,4 @@ def refused(request: Request) -> Reply | None:
     asked = request.directives.get("error")
     if asked is None and request.headers.get("x-stainless-retry-count", "0") == "0":
         asked = request.directives.get("flaky")
-    return None if asked is None else reply(int(asked or 500))
+    return None if asked is None else reply(int(asked or 500), request.directives.get("say"))
