@@ -4,7 +4,7 @@ A directive is a word with a leading exclamation mark, on its own or with one ar
 the rest of the line. Directives steer the answer, so a test needs no access to the server:
 
 =====================  ================================================================================================
-``!say TEXT``          answer exactly TEXT (default: an echo of the prompt without its directives), or an ``!error`` of this text
+``!say TEXT``          answer exactly TEXT (default: an echo of the prompt without its directives); also ``!error``
 ``!chunks [N]``        answer N tokens (default 100)
 ``!tools [N]``         make N tool calls at once (default: one for each tool offered)
 ``!bad-arguments``     the arguments of tool calls are cut-off JSON
