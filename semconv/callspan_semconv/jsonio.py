@@ -11,6 +11,8 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 def _plain(value: object) -> Any:
     """What JSON does not know: SDK models, sets, bytes; anything else by its type's name, never by its repr."""
+    if isinstance(value, type):  # first: the class of a pydantic model has the method, and no values
+        return value.__name__
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json", exclude_unset=True)
@@ -18,8 +20,6 @@ def _plain(value: object) -> Any:
         return list(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(bytes(value))} bytes>"
-    if isinstance(value, type):
-        return value.__name__
     return f"<{type(value).__name__}>"
 
 

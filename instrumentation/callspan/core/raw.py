@@ -82,7 +82,7 @@ def is_text(http_response: Any) -> bool:
 
 def events(text: str) -> Iterator[Any]:
     """The JSON events of a server-sent event stream, up to ``[DONE]`` or to where the text was cut off."""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # only: JSON may hold what str.splitlines() takes for a line's end
         if not line.startswith("data:"):
             continue
         data = line[5:].strip()

@@ -174,7 +174,7 @@ def _beside_messages(choices: Any) -> dict[str, Any]:
 class _Choice:
     """One choice of a stream."""
 
-    __slots__ = ("audio", "finish_reason", "logprobs", "reasoning", "refusal", "role", "text", "tools")
+    __slots__ = ("annotations", "audio", "finish_reason", "logprobs", "reasoning", "refusal", "role", "text", "tools")
 
     def __init__(self) -> None:
         self.role: str | None = None
@@ -183,6 +183,7 @@ class _Choice:
         self.reasoning: list[str] = []
         self.tools: dict[int, dict[str, Any]] = {}
         self.audio: dict[str, str] = {}
+        self.annotations: list[Any] = []
         self.logprobs: list[Any] = []
         self.finish_reason: str | None = None
 
@@ -229,10 +230,9 @@ class ChatAccumulator:
             _merge_tool(_tool_of(choice.tools, item), item)
         if (function := getattr(delta, "function_call", None)) is not None:
             _merge_function(choice.tools.setdefault(0, {"arguments": []}), function)
-        extra = getattr(delta, "__pydantic_extra__", None)
-        if extra and (audio := extra.get("audio")):
-            for name, value in audio.items():
-                choice.audio[name] = choice.audio.get(name, "") + value if isinstance(value, str) else value
+        if (audio := getattr(delta, "audio", None)) is not None:
+            _merge_audio(choice.audio, audio)
+        choice.annotations += getattr(delta, "annotations", None) or ()
 
     def finish(self, call: Call) -> None:
         """Write what came, however far the stream got."""
@@ -249,10 +249,8 @@ class ChatAccumulator:
             call.attributes[attr.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
         if call.captures_content:
             set_json(call, attr.GEN_AI_OUTPUT_MESSAGES, list(map(_streamed_output, choices)))
-            logprobs = [
-                {"logprobs": [plain(item) for item in choice.logprobs]} for choice in choices if choice.logprobs
-            ]
-            set_json(call, attr.CALLSPAN_RESPONSE_CONTENT, {"choices": logprobs} if logprobs else None)
+            beside = list(map(_beside_streamed, choices))
+            set_json(call, attr.CALLSPAN_RESPONSE_CONTENT, {"choices": beside} if any(beside) else None)
 
 
 def _tool_of(tools: dict[int, dict[str, Any]], item: Any) -> dict[str, Any]:
@@ -273,6 +271,25 @@ def _merge_tool(tool: dict[str, Any], item: Any) -> None:
     if extra and (custom := extra.get("custom")) is not None:
         tool["name"] = custom.get("name") or tool.get("name")
         tool["arguments"].append(custom.get("input") or "")
+
+
+def _merge_audio(audio: dict[str, str], delta: Any) -> None:
+    for name in ("data", "transcript"):
+        if piece := field(delta, name):
+            audio[name] = audio.get(name, "") + piece
+    if audio_id := field(delta, "id"):
+        audio["id"] = audio_id
+
+
+def _beside_streamed(choice: _Choice) -> dict[str, Any]:
+    """What `_beside_messages` finds in a plain answer, put together."""
+    logprobs = {
+        name: [plain(entry) for piece in choice.logprobs for entry in field(piece, name) or ()]
+        for name in ("content", "refusal")
+    }
+    found: dict[str, Any] = {"logprobs": {name: entries for name, entries in logprobs.items() if entries}}
+    found["annotations"] = [plain(annotation) for annotation in choice.annotations]
+    return {name: value for name, value in found.items() if value}
 
 
 def _merge_function(tool: dict[str, Any], function: Any) -> None:
