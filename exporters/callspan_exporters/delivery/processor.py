@@ -86,6 +86,7 @@ class DeliveryProcessor(SpanProcessor):
         self._limits = RetryLimits(max_retry_age_s, MAX_FAILURES if plain else None)
         self._shutdown_timeout_s = shutdown_timeout_s
         self._dead_letters = DeadLetters(dead_letter_path)
+        self._shut_down = False
         self.renew_after_fork()
         live.register(self)
 
@@ -97,17 +98,19 @@ class DeliveryProcessor(SpanProcessor):
     def renew_after_fork(self) -> None:
         """Start with an empty queue, fresh locks and no thread; what the parent has queued is the parent's to send."""
         self._counters = Counters(self._name)
-        self._queue = BoundedQueue(self._max_queue_items, self._max_queue_bytes, self._sink.batching)
+        self._queue = BoundedQueue(
+            self._max_queue_items, self._max_queue_bytes, self._sink.batching, closed=self._shut_down
+        )
         deferred = self._policy if self._policy is not None and self._policy.deferred else None
         self._worker = Worker(
             self._sink,
             self._queue,
+            name=self._name,
             policy=deferred,
             counters=self._counters,
             dead_letters=self._dead_letters,
             limits=self._limits,
         )
-        self._shut_down = False
         self._finalized = False
         self._expected_at = float("-inf")
 
@@ -116,11 +119,15 @@ class DeliveryProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, if the sink takes it; costs a few microseconds and never raises."""
+        wanted = False
         try:
-            if self._wants(span):
+            wanted = self._wants(span)
+            if wanted:
                 self._counters.offered()
                 self._take(span)
         except Exception as error:  # noqa: BLE001 - the boundary to the user's call
+            if not wanted:
+                self._counters.offered()  # nobody knows; but the numbers add up
             self._counters.dropped(ERROR)
             log_at_most_every(60.0, _logger, f"on_end:{self._name}", "%s: a call was not taken: %s",
                               self._name, type(error).__name__)  # fmt: skip
@@ -175,19 +182,19 @@ class DeliveryProcessor(SpanProcessor):
         return not isinstance(only, (tuple, list)) or self._name in only or self._sink.sink in only
 
     def _take(self, span: ReadableSpan) -> None:
-        if self._shut_down:
-            self._counters.dropped(SHUT_DOWN)
-            return
         if self._policy is not None and not self._policy.deferred:
             span = self._policy.redact(span)
         if not self._queue.put(span, _size_bytes(span)):
-            self._overflow()
+            self._refuse()
         elif self._worker.ensure_started() and not self._finalized:
             self._finalized = True
             _call_at_multiprocessing_exit(self.shutdown)
 
-    def _overflow(self) -> None:
-        """The one place where it is decided what happens to a span that memory has no room for."""
+    def _refuse(self) -> None:
+        """The one place where it is decided what happens to a span that the queue does not take."""
+        if self._queue.closed:
+            self._counters.dropped(SHUT_DOWN)
+            return
         self._counters.dropped(QUEUE_FULL)
         log_at_most_every(
             60.0, _logger, f"full:{self._name}", "%s: the queue is full, newest calls are not taken", self._name

@@ -45,11 +45,13 @@ class BoundedQueue:
         max_items: bound on the number of entries.
         max_bytes: bound on the sum of their sizes.
         batching: when there is enough for a batch.
+        closed: whether to take nothing at all.
     """
 
-    def __init__(self, max_items: int, max_bytes: int, batching: Batching) -> None:
+    def __init__(self, max_items: int, max_bytes: int, batching: Batching, *, closed: bool = False) -> None:
         self.changed = threading.Condition(threading.Lock())
         self.last_number = 0
+        self.closed = closed
         self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._max_items = max_items
@@ -60,9 +62,14 @@ class BoundedQueue:
         return len(self._entries)
 
     def put(self, span: ReadableSpan, size_bytes: int) -> bool:
-        """Append a span and wake the worker if that makes a difference to it; False if there is no room."""
+        """Append a span, and wake the worker if it makes a difference to it.
+
+        Returns:
+            False if there is no room, or the queue is closed.
+        """
         with self.changed:
-            if len(self._entries) >= self._max_items or self._bytes + size_bytes > self._max_bytes:
+            full = len(self._entries) >= self._max_items or self._bytes + size_bytes > self._max_bytes
+            if full or self.closed:
                 return False
             was_full = self.holds_a_batch()
             self.last_number += 1
@@ -113,8 +120,9 @@ class BoundedQueue:
         self._bytes += sum(entry.size_bytes for entry in keep)
         self.changed.notify_all()
 
-    def take_all(self) -> list[Entry]:
-        """Remove and return everything."""
+    def close(self) -> list[Entry]:
+        """Remove and return everything, and take no more."""
+        self.closed = True
         entries = list(self._entries)
         self._entries.clear()
         self._bytes = 0

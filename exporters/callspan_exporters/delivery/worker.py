@@ -59,6 +59,7 @@ class Worker:
     Args:
         exporter: the sink.
         queue: where spans arrive.
+        name: the sink's, for threads, logs and dead letters.
         policy: applied before anything leaves the queue; None where spans are redacted already.
         counters: the sink's numbers.
         dead_letters: where refused items go.
@@ -70,6 +71,7 @@ class Worker:
         exporter: SinkExporter,
         queue: BoundedQueue,
         *,
+        name: str,
         policy: RedactionPolicy | None,
         counters: Counters,
         dead_letters: DeadLetters,
@@ -77,6 +79,7 @@ class Worker:
     ) -> None:
         self._exporter = exporter
         self._queue = queue
+        self._name = name
         self._policy = policy
         self._counters = counters
         self._dead_letters = dead_letters
@@ -102,7 +105,7 @@ class Worker:
         with self._queue.changed:
             if self._thread is not None:
                 return True
-            thread = threading.Thread(target=self._run, name=f"callspan-{self._exporter.name}", daemon=True)
+            thread = threading.Thread(target=self._run, name=f"callspan-{self._name}", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
@@ -124,16 +127,20 @@ class Worker:
             return self._flush_up_to
 
     def wait_until_settled(self, number: int, deadline: float) -> bool:
-        """Wait until nothing up to that entry is queued; False at the deadline."""
+        """Wait until nothing up to that entry is queued; False at the deadline, or if nobody is there to send it."""
+        if len(self._queue) and not self.ensure_started():
+            return False
         with self._queue.changed:
             return self._queue.changed.wait_for(
                 lambda: not self._queue.holds_any_up_to(number), max(0.0, deadline - time.monotonic())
             )
 
     def close(self, deadline: float) -> None:
-        """Send what is queued until the deadline, then make dead letters of the rest. No item may arrive meanwhile."""
+        """Send what is queued until the deadline, then make dead letters of the rest."""
+        self.flush_soon()
         with self._queue.changed:
             self._closing_deadline = deadline
+            self._backoff.reset()  # an outage's long delays would let the last seconds pass unused
             empty = not len(self._queue)
             self._queue.changed.notify_all()
         if not empty:
@@ -145,7 +152,7 @@ class Worker:
         with self._settling:
             with self._queue.changed:
                 self._stopped = True
-                left = self._queue.take_all()
+                left = self._queue.close()
             reason = f"shutdown ({self._last_reason})" if self._last_reason else "shutdown"
             self._bury([(item, reason) for item in self._ready(left)])
 
@@ -250,13 +257,13 @@ class Worker:
     def _bury(self, items: Sequence[tuple[Item, str]]) -> None:
         if not items:
             return
-        lost = self._dead_letters.write(self._exporter.name, items)
+        lost = self._dead_letters.write(self._name, items)
         for reason, count in lost.items():
             self._counters.dropped(reason, count)
         self._counters.dead(len(items) - sum(lost.values()))
 
     def _log(self, result: Attempt, waiting: int) -> None:
-        name = self._exporter.name
+        name = self._name
         if result.refused:
             reason = result.refused[0][1]
             # Once per kind, which is the status: a wrong key refuses every call.
