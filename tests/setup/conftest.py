@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from callspan.setup import installation, settings
+from callspan.setup import installation
 from tests.exporters.servers import SinkServer
 
 
@@ -29,7 +29,6 @@ def clean_environment(tmp_path: Path) -> Iterator[None]:
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test is a process of its own, as far as callspan's settings go."""
     monkeypatch.setattr(installation, "_installed", None)
-    monkeypatch.setattr(settings, "_current", None)
 
 
 @pytest.fixture

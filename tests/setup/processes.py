@@ -32,11 +32,11 @@ class Finished:
     err: str
 
 
-def run(application: str, *path: Path, under: Sequence[str] = INSTRUMENT, **environment: str) -> Finished:
+def run(application: str | Path, *path: Path, under: Sequence[str] = INSTRUMENT, **environment: str) -> Finished:
     """Run an application under ``opentelemetry-instrument`` until it ends.
 
     Args:
-        application: its source.
+        application: its source, or the file that it is in.
         path: folders for its PYTHONPATH.
         under: the command that runs it.
         environment: variables beside those of the test.
@@ -47,11 +47,11 @@ def run(application: str, *path: Path, under: Sequence[str] = INSTRUMENT, **envi
 
 
 def start(
-    application: str, *path: Path, under: Sequence[str] = INSTRUMENT, **environment: str
+    application: str | Path, *path: Path, under: Sequence[str] = INSTRUMENT, **environment: str
 ) -> subprocess.Popen[str]:
     """The same, without waiting for its end."""
     return subprocess.Popen(
-        [*under, "-c", application],
+        [*under, *([str(application)] if isinstance(application, Path) else ["-c", application])],
         env={**_environment(path), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

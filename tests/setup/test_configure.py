@@ -93,8 +93,10 @@ def test_without_a_sink_calls_go_to_the_local_file(provider: TracerProvider, tmp
 def test_calling_it_again_with_the_same_arguments_changes_nothing(provider: TracerProvider) -> None:
     """No second pipeline, so no call counts twice."""
     exporter = InMemorySpanExporter()
-    for _ in range(2):
-        callspan.configure(callbacks=[exporter], tracer_provider=provider, instrument=False)
+    callspan.configure(callbacks=[exporter], tracer_provider=provider, instrument=False)
+    before = processors.known(provider)
+    callspan.configure(callbacks=[exporter], tracer_provider=provider, instrument=False)
+    assert processors.known(provider) == before
     call(provider)
     callspan.flush(10)
     assert len(exporter.get_finished_spans()) == 1

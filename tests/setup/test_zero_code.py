@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def config(folder: Path, text: str, name: str = "config.yaml") -> str:
 
 def local_calls(folder: Path) -> int:
     """How many calls the local sink has."""
-    with sqlite3.connect(folder / "calls.sqlite3") as database:
+    with closing(sqlite3.connect(folder / "calls.sqlite3")) as database:
         (count,) = database.execute("SELECT count(*) FROM calls").fetchone()
     return int(count)
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from callspan.errors import ConfigurationError, raise_all
 from callspan.setup import pipelines, processors, sampling, sinks
-from callspan.setup.settings import Loaded, Settings, set_current
+from callspan.setup.settings import Loaded, Settings
 from callspan.setup.sinks import SinkPlan
 from callspan_exporters.sink import SinkExporter
 
@@ -99,7 +99,6 @@ def install(
     _put(provider, settings, built, gone)
     payloads = any(isinstance(each.exporter, SinkExporter) for each in built)
     sampling.record_unsampled(provider, on=settings.record_unsampled and payloads)
-    set_current(settings)
     _installed = Installation(provider, settings, replace(standing, replaces=()), tuple(built))
     _retire(standing.replaces, built)
     _close(old)

@@ -250,17 +250,3 @@ class _Reading:
             with self.noting(privacy=True):
                 if meant := get_close_matches(name, known, n=1, cutoff=0.8):
                     raise ConfigurationError(f"{entry.where}: no such sink; did you mean {meant[0]}?")
-
-
-_current: Settings | None = None
-
-
-def current() -> Settings:
-    """The settings in force: those last applied, else those of environment and file."""
-    return _current if _current is not None else load().settings
-
-
-def set_current(settings: Settings) -> None:
-    """Put settings in force."""
-    global _current  # noqa: PLW0603 - one process, one set of settings
-    _current = settings
