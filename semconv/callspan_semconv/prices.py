@@ -226,7 +226,9 @@ def _quick_cost(bands: tuple[_Rates, ...], usage: Usage) -> Cost | Unpriced:
     fresh = input_tokens - cache_read - cache_write
     if fresh < 0:
         return Unpriced("more cached tokens than input tokens were reported", "cost_calculation_error")
-    rates = next(band for band in bands if input_tokens > band.above)
+    for rates in bands:  # the last is for any number of tokens
+        if input_tokens > rates.above:
+            break
     read_cost = cache_read * rates.cache_read
     write_cost = cache_write * rates.cache_write
     input_cost = fresh * rates.input + read_cost + write_cost

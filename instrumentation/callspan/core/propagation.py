@@ -13,7 +13,6 @@ _PRIVATE_SUFFIXES = (".local", ".internal", ".svc", ".localhost", ".localdomain"
 _propagator = TraceContextTextMapPropagator()
 
 
-@lru_cache(maxsize=1024)
 def is_private_host(host: str) -> bool:
     """Whether ``host`` names a machine of one's own: loopback, a private range, a single label, or a private suffix."""
     name = host.strip("[]").rstrip(".").lower()
@@ -38,9 +37,13 @@ class Propagation:
         self._none = forward is False
         hosts = () if forward is None or isinstance(forward, bool) else forward
         self._hosts = tuple(host.lower().lstrip(".") for host in hosts)
+        self._decide = lru_cache(maxsize=1024)(self._allows)  # asked for every call, about few hosts
 
     def allows(self, host: str) -> bool:
         """Whether a request to ``host`` may carry the trace context."""
+        return self._decide(host)
+
+    def _allows(self, host: str) -> bool:
         if self._all or self._none or not host:
             return self._all
         return is_private_host(host) or any(host == name or host.endswith("." + name) for name in self._hosts)

@@ -148,9 +148,8 @@ _KINDS: dict[type, int] = {type(None): _NOT_GIVEN, str: _PLAIN, int: _PLAIN, flo
 
 
 def _kind(value: object) -> int:
+    """The kind of a value whose type is not in `_KINDS`."""
     kind = type(value)
-    if (known := _KINDS.get(kind)) is not None:
-        return known
     if kind.__name__ in ("NotGiven", "Omit"):
         return _NOT_GIVEN
     # An open file iterates over its lines, but is uploaded as a whole.
@@ -164,7 +163,8 @@ def _readable(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     given = {}
     for name, value in kwargs.items():
-        kind = _kind(value)
+        if (kind := _KINDS.get(type(value))) is None:
+            kind = _kind(value)
         if kind == _PLAIN:
             given[name] = value
         elif kind == _ONE_SHOT:

@@ -63,6 +63,24 @@ def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iter
     call.end_stream("exhausted")
 
 
+async def _async_chunks(stream: AsyncIterator[Any], call: Call, accumulator: Accumulator) -> AsyncIterator[Any]:
+    """`_chunks`, async."""
+    take = _feeder(call, accumulator)
+    try:
+        call.reading = True
+        async for chunk in stream:
+            call.reading = False
+            take(chunk)
+            yield chunk
+            call.reading = True
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        call.end_stream("error", error)
+        raise
+    call.end_stream("exhausted")
+
+
 class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     """Proxy of a synchronous stream."""
 
@@ -110,26 +128,14 @@ class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped)
         self._self_call = call
-        self._self_next = wrapped.__anext__
-        self._self_take = _feeder(call, accumulator)
+        self._self_chunks = _async_chunks(aiter(wrapped), call, accumulator)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async for chunk in self._self_chunks:
+            yield chunk
 
     async def __anext__(self) -> Any:
-        call: Call = self._self_call
-        call.reading = True
-        try:
-            chunk = await self._self_next()
-        except StopAsyncIteration:
-            call.end_stream("exhausted")
-            raise
-        except BaseException as error:
-            call.end_stream("error", error)
-            raise
-        call.reading = False
-        self._self_take(chunk)
-        return chunk
+        return await self._self_chunks.__anext__()
 
     async def __aenter__(self) -> AsyncStream:
         await self.__wrapped__.__aenter__()
