@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from callspan_exporters.delivery import DeliveryProcessor, classify_http, flush, reports
 from callspan_exporters.delivery.dead_letter import DeadLetters
-from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
+from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 from callspan_exporters.webhook import WebhookSpanExporter
 from callspan_semconv.attributes import CALLSPAN_SINKS
 from tests.exporters.servers import Answer, Received, SinkServer, refused_port
@@ -428,6 +428,28 @@ def test_a_call_that_cannot_be_encoded_costs_only_itself(make: Make, spool_dir: 
         "cannot be encoded: TypeError",
         "nothing to send",
     ]
+
+
+class Partial(Odd):
+    """A sink that takes a batch but for its second and fourth call."""
+
+    def encode(self, items: Sequence[Item]) -> list[Request]:
+        return [Request(items=items, body=b"", target="")]
+
+    def classify(self, response: Response) -> Outcome:
+        return Outcome(Verdict.DELIVERED, refused={1: "duplicate", 3: "too old"})
+
+
+def test_partial_success(make: Make, spool_dir: Path) -> None:
+    """What the sink names is kept with its reason; the rest is delivered, and nothing is sent again."""
+    exporter = Partial()
+    processor = make(exporter=exporter)
+    feed(processor, calls(5))
+    assert processor.force_flush(10_000)
+    assert exporter.sent == [f"call-{number}" for number in range(5)]
+    assert processor.report().delivered == 3
+    letters = {letter["payload"]["litellm_call_id"]: letter["reason"] for letter in dead_letters(spool_dir)}
+    assert letters == {"call-1": "duplicate", "call-3": "too old"}
 
 
 def test_requests_are_not_traced() -> None:
