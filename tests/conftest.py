@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,16 @@ from callspan.cli.fake_openai import FakeOpenAI
 from tests.servers import ports
 from tests.servers.collector import Collector, go_available, run_collector
 from tests.servers.moto import Moto, run_moto
+
+_SETTINGS = ("OTEL_", "CALLSPAN_", "OPENAI_", "GENERIC_", "LANGFUSE_", "AWS_", "S3_")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer has exported decides nothing."""
+    for name in [name for name in os.environ if name.startswith(_SETTINGS) and name != "CALLSPAN_TEST_CACHE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # asking takes seconds where nobody answers
 
 
 @pytest.fixture
