@@ -89,7 +89,7 @@ def _begin(
     try:
         telemetry = state.telemetry
         parent = get_current()
-        if telemetry is None or client.name not in telemetry.clients or not _SILENCERS.isdisjoint(parent):
+        if telemetry is None or client.name not in telemetry.clients or _silenced(parent):
             return None, kwargs
         said = current_context()
         if said.no_log:
@@ -103,6 +103,11 @@ def _begin(
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
         guard.report(f"{operation.name}.begin", error)
     return call, kwargs
+
+
+def _silenced(context: Context) -> bool:
+    # Nearly always none of the keys is there at all; one that is there may have been set to false.
+    return not _SILENCERS.isdisjoint(context) and any(context.get(key) for key in _SILENCERS)
 
 
 def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any]) -> Any:
