@@ -103,6 +103,9 @@ class LocalStore:
 
     Args:
         path: default: ``CALLSPAN_DB``, else the platform's data folder.
+
+    Raises:
+        ValueError: no path, and no home folder either.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:

@@ -107,6 +107,18 @@ def test_only_unconfirmed_calls_are_sent_again(make: Make, sink_server: SinkServ
     assert processor.report().retried > 0
 
 
+def test_a_retry_does_not_wait_for_the_interval(make: Make, sink_server: SinkServer) -> None:
+    """The interval is a minute; a call that failed in a full batch is sent again after its backoff."""
+    exporter = WebhookSpanExporter(sink_server.url, log_format="single", batch_size=10)
+    exporter.concurrency = 1
+    processor = make(exporter=exporter)
+    sink_server.script = [*[Answer()] * 9, Answer(503)]
+    feed(processor, calls(10))
+    sink_server.wait_for(11, timeout_s=10.0)
+    assert processor.force_flush(10_000)
+    assert sink_server.accepted == list(range(10))
+
+
 def test_a_busy_sink_is_left_alone(make: Make, sink_server: SinkServer) -> None:
     """After 429 nothing more is sent until the time that the sink asked for, however often one flushes."""
     sink_server.rule = lambda _: Answer(429, {"Retry-After": "30"})
@@ -175,6 +187,21 @@ def test_dead_letters_are_bounded(tmp_path: Path) -> None:
     assert kept > 0
     assert lost == {"dead_letters_full": 10 - kept}
     assert letters.write("hook", refused[:1]) == {"dead_letters_full": 1}
+
+
+def test_a_user_without_a_home(
+    make: Make, sink_server: SinkServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a container without a home folder the loss is counted, and the log says which variable to set."""
+    monkeypatch.delenv("CALLSPAN_SPOOL_DIR")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    sink_server.rule = lambda _: Answer(401)
+    processor = make()
+    feed(processor, calls(2))
+    processor.force_flush(10_000)
+    assert processor.report().dropped == {"dead_letters_unwritable": 2}
+    assert "set CALLSPAN_SPOOL_DIR" in caplog.text
 
 
 def test_memory_is_bounded_in_bytes(make: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -39,7 +39,11 @@ class DeadLetters:
 
     @property
     def path(self) -> Path:
-        """The file; the environment is read when it is needed, not when the sink is made."""
+        """The file; the environment is read when it is needed, not when the sink is made.
+
+        Raises:
+            ValueError: nothing says where, and there is no home folder.
+        """
         return self._path or state_dir() / FILE_NAME
 
     def write(self, sink: str, items: Sequence[tuple[Item, str]]) -> dict[str, int]:
@@ -60,9 +64,8 @@ class DeadLetters:
             return lost
         try:
             kept = self._append(lines)
-        except OSError as error:
-            log_at_most_every(60.0, _logger, f"dead-letters:{sink}", "%s: cannot write dead letters: %s",
-                              sink, error.strerror or type(error).__name__)  # fmt: skip
+        except (OSError, ValueError) as error:
+            log_at_most_every(60.0, _logger, f"dead-letters:{sink}", "%s: cannot write dead letters: %s", sink, error)
             return {**lost, UNWRITABLE: len(lines)}
         if kept < len(lines):
             log_at_most_every(60.0, _logger, f"dead-letters:{sink}", "%s: the dead-letter file is full", sink)

@@ -187,8 +187,12 @@ class Worker:
         oldest = self._queue.oldest()
         if oldest is None:
             return math.inf
+        # One that has an item was due before: the rest of a batch does not wait for another interval.
         at_once = (
-            self._closing_deadline is not None or oldest.number <= self._flush_up_to or self._queue.holds_a_batch()
+            oldest.item is not None
+            or self._closing_deadline is not None
+            or oldest.number <= self._flush_up_to
+            or self._queue.holds_a_batch()
         )
         due = 0.0 if at_once else oldest.queued_at + self._exporter.batching.interval_s
         return max(due, self._paused_until) - time.monotonic()
@@ -267,8 +271,8 @@ class Worker:
         if result.refused:
             reason = result.refused[0][1]
             # Once per kind, which is the status: a wrong key refuses every call.
-            log_at_most_every(3600.0, _logger, f"refused:{name}:{reason[:3]}", "%s: refused %d calls: %s (kept in %s)",
-                              name, len(result.refused), reason, self._dead_letters.path)  # fmt: skip
+            log_at_most_every(3600.0, _logger, f"refused:{name}:{reason[:3]}", "%s: refused %d calls: %s",
+                              name, len(result.refused), reason)  # fmt: skip
         if waiting and self._closing_deadline is None:
             log_at_most_every(60.0, _logger, f"retry:{name}", "%s: not delivered yet, will be sent again: %s",
                               name, result.reason)  # fmt: skip
