@@ -101,17 +101,9 @@ def test_a_call_that_does_not_arrive_fails_the_demo(callspan: Command, tmp_path:
     assert done.err == "callspan: did not arrive: responses gpt-5-mini ok\n"
 
 
-def test_without_openai_the_demo_says_what_to_install(callspan: Command, tmp_path: Path) -> None:
+def test_without_openai_the_demo_says_what_to_install(callspan: Command, without_openai: Path) -> None:
     """One line with the command to copy."""
-    site = tmp_path / "site"
-    site.mkdir()
-    # A finder before all others: as if the package were not installed.
-    (site / "sitecustomize.py").write_text(
-        "import importlib.metadata as m\nfound = m.version\n"
-        "def version(name):\n    if name == 'openai':\n        raise m.PackageNotFoundError(name)\n"
-        "    return found(name)\nm.version = version\n"
-    )
-    done = callspan("demo", PYTHONPATH=str(site))
+    done = callspan("demo", PYTHONPATH=str(without_openai))
     assert (done.status, done.out) == (1, "")
     assert done.err == "callspan: the demo needs the openai package: pip install 'callspan[openai]'\n"
 

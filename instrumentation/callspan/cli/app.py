@@ -109,3 +109,23 @@ def show(
     from callspan.cli import detail  # noqa: PLC0415
 
     detail.run(call, db, as_json=as_json)
+
+
+@app.command()
+def doctor(
+    canary: Annotated[
+        bool,
+        typer.Option(
+            "--canary", help="Also send a few marked calls with fake personal data through your sinks, for real."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check clients, settings, sinks and undelivered calls. Fails if anything is wrong.
+
+    With --canary also what each sink is sent: marked calls to a local server go through the configured sinks, and a
+    table says for each sink and each place of content whether the marks were in it.
+    """
+    from callspan.cli.doctor import command  # noqa: PLC0415
+
+    command.run(with_canary=canary, as_json=as_json)
