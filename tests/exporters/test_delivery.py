@@ -194,8 +194,11 @@ def test_a_user_without_a_home(
 ) -> None:
     """In a container without a home folder the loss is counted, and the log says which variable to set."""
     monkeypatch.delenv("CALLSPAN_SPOOL_DIR")
-    monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
     sink_server.rule = lambda _: Answer(401)
     processor = make()
     feed(processor, calls(2))
