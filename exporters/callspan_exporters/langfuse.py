@@ -6,9 +6,9 @@ Langfuse's older ingestion API was removed from Langfuse Cloud on 2026-11-16; it
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -22,9 +22,9 @@ from callspan_exporters.langfuse_call import LangfuseCall
 from callspan_exporters.langfuse_place import place, sampled
 from callspan_exporters.otlp_base import OTLPExporter, classify_otlp
 from callspan_exporters.otlp_spans import with_changes
-from callspan_exporters.sink import Batching, Item, Outcome, Response
+from callspan_exporters.sink import Batching, Item, Outcome, Response, span_metadata
 from callspan_semconv import attributes as names
-from callspan_semconv import is_llm_span, jsonio
+from callspan_semconv import is_llm_span
 
 CLOUD: Final = "https://cloud.langfuse.com"
 _HOSTS: Final = ("LANGFUSE_OTEL_HOST", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
@@ -112,7 +112,7 @@ class LangfuseSpanExporter(OTLPExporter):
         """Every LLM call of a sampled share of traces; with ``span_scope="full"`` the other sampled spans too."""
         if not self._enabled or not (is_llm_span(span) or (self._full and super().accepts(span))):
             return False
-        return self._sample_rate >= 1 or sampled(place(span, _metadata(span)).context.trace_id, self._sample_rate)
+        return self._sample_rate >= 1 or sampled(place(span, span_metadata(span)).context.trace_id, self._sample_rate)
 
     def spans(self, items: Sequence[Item]) -> list[ReadableSpan]:
         """Each call as an observation; other spans with the environment added."""
@@ -128,7 +128,7 @@ class LangfuseSpanExporter(OTLPExporter):
         if payload is None:
             return with_changes(span, attributes={**(span.attributes or {}), **common})
         attributes = span.attributes or {}
-        metadata = {**(payload["metadata"]["requester_metadata"] or {}), **_metadata(span)}
+        metadata = item.metadata
         call = LangfuseCall(
             payload=payload,
             metadata=metadata,
@@ -154,16 +154,6 @@ class LangfuseSpanExporter(OTLPExporter):
             status=Status(StatusCode.ERROR, error) if error is not None else Status(),
             instrumentation_scope=_SCOPE,
         )
-
-
-def _metadata(span: ReadableSpan) -> Mapping[str, Any]:
-    """What the application said about the call; absent or malformed counts as nothing."""
-    text = (span.attributes or {}).get(names.CALLSPAN_METADATA)
-    try:
-        metadata = jsonio.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def _endpoint(host: str | None) -> str:

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from callspan_exporters.memo import remember
 from callspan_semconv import StandardLoggingPayload, is_llm_span, jsonio, to_payload
+from callspan_semconv import attributes as names
 
 
 class Item:
@@ -35,6 +37,29 @@ class Item:
     def json(self) -> bytes:
         """The payload as compact JSON."""
         return jsonio.dump_bytes(self.payload)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the application said about the call, for sinks that it can steer; take only keys that are known."""
+        requester = self.payload["metadata"]["requester_metadata"] if self.payload is not None else None
+        return {**(requester or {}), **span_metadata(self.span)}
+
+
+def span_metadata(span: ReadableSpan) -> Mapping[str, Any]:
+    """The span's ``callspan.metadata``; absent or malformed counts as nothing."""
+    text = (span.attributes or {}).get(names.CALLSPAN_METADATA)
+    try:
+        metadata = jsonio.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+class CannotEncodeError(ValueError):
+    """Raised by `SinkExporter.encode` for a call that the sink has no place for.
+
+    Its text becomes the reason in the log and in the dead letter: it names what is missing, never content.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +155,11 @@ class SinkExporter(SpanExporter, abc.ABC):
 
     @abc.abstractmethod
     def encode(self, items: Sequence[Item]) -> Iterable[Request]:
-        """Turn items into requests. Pure: no I/O, no waiting, no logging."""
+        """Turn items into requests. Pure: no I/O, no waiting, no logging.
+
+        Raises:
+            CannotEncodeError: an item has no place at this sink. The others are encoded without it.
+        """
 
     @abc.abstractmethod
     def send(self, request: Request, timeout_s: float) -> Response:

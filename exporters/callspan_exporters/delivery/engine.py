@@ -18,7 +18,7 @@ from typing import Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from callspan_exporters.delivery.log import log_at_most_every
-from callspan_exporters.sink import Item, Outcome, Request, SinkExporter, Verdict
+from callspan_exporters.sink import CannotEncodeError, Item, Outcome, Request, SinkExporter, Verdict
 
 _logger = logging.getLogger(__name__)
 
@@ -269,7 +269,8 @@ class _Pass:
             return list(self._exporter.encode(items))
         except Exception as error:  # noqa: BLE001 - the boundary to encoders: one odd call must not cost the others
             if len(items) == 1:
-                self._refuse(items, f"cannot be encoded: {type(error).__name__}")
+                what = str(error) if isinstance(error, CannotEncodeError) else type(error).__name__
+                self._refuse(items, f"cannot be encoded: {what}")
                 return []
         middle = len(items) // 2
         return self._encode(items[:middle]) + self._encode(items[middle:])
