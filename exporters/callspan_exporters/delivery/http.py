@@ -33,6 +33,10 @@ class HTTPTransport:
     """
 
     def __init__(self, *, max_connections: int = 16, tls: ssl.SSLContext | None = None) -> None:
+        # httpx2 would load it at the first request, which may come when the program ends; and a program that ends by an
+        # interrupt loses its exit status if modules are loaded then.
+        import httpcore2  # noqa: F401, PLC0415 - for its effect, and only where there is an HTTP sink
+
         self._verify = True if tls is None else tls
         self._limits = httpx2.Limits(
             max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30.0
