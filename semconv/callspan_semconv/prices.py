@@ -2,22 +2,19 @@
 
 The library works in exact decimals and takes about 50 us a call. `cost` runs on the application's thread for every
 call, so the sheet of each model is compiled once into plain rates; what the rates cannot express (prices by the hour
-of the day, by modality, by request or by service tier) goes to the library itself. Its network updater is never used.
+of the day, by modality, by request or by service tier) goes to the library itself, which is imported at first use.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from __future__ import annotations
 
-import genai_prices
-import genai_prices.data  # the sheets take 25 ms to load, which must not fall on the first call
-from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, StartDateConstraint, TieredPrices
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from callspan_semconv.providers import OPENAI_COMPATIBLE, litellm_slug, provider_from_host
 from callspan_semconv.record import Usage
+
+if TYPE_CHECKING:  # brings the library, see `preload`
+    from callspan_semconv.price_sheets import Rates, Sheet
 
 # Names of providers (``gen_ai.provider.name``) -> ids of price sheets. A provider that is not here has no price: the
 # library's own matching is by substring, which would price "my-openai-proxy" as OpenAI.
@@ -67,20 +64,6 @@ _CLOSED_MODELS: Final = (
 # Tiers that cost what the sheet says. OpenAI bills these others apart ("Priority", "Flex", "Scale tier" pricing pages).
 SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast"})
 
-_PLAIN_KEYS: Final[tuple[str, ...]] = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-# Priced by how long the provider keeps a cache entry, which no call reports.
-_CACHE_TTL_KEYS: Final = frozenset({"cache_write_5m_mtok", "cache_write_1h_mtok"})
-
-# LiteLLM's names (``model_map_value``) of the plain rates.
-_RATE_NAMES: Final = {
-    "input_mtok": "input_cost_per_token",
-    "output_mtok": "output_cost_per_token",
-    "cache_read_mtok": "cache_read_input_token_cost",
-    "cache_write_mtok": "cache_creation_input_token_cost",
-}
-
-_MILLION: Final = 1_000_000
-
 
 class Cost(NamedTuple):
     """USD. ``total`` is ``input`` plus ``output``; the rest are parts of those two, 0.0 where nothing was reported."""
@@ -103,43 +86,6 @@ class Unpriced(NamedTuple):
 
     reason: str
     kind: Literal["missing_pricing_key", "pricing_not_applied", "cost_calculation_error"]
-
-
-class _Rates(NamedTuple):
-    """USD per token for calls with more than ``above`` input tokens."""
-
-    above: int
-    input: float
-    output: float
-    cache_read: float
-    cache_write: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """The prices of one model.
-
-    Attributes:
-        provider_id: the library's id of the provider.
-        reference: the name under which the library finds the model.
-        bands: rates, highest threshold first; empty if only the library can price the model.
-        by_modality: audio, image or reasoning tokens have prices of their own.
-        bills_output: output tokens cost something, so their number must be known.
-        free: the sheet says that the model costs nothing.
-        bills_by: what is billed if it is not tokens, else empty.
-        tiers: service tiers that have prices of their own.
-        info: the sheet in LiteLLM's words.
-    """
-
-    provider_id: str
-    reference: str
-    bands: tuple[_Rates, ...]
-    by_modality: bool
-    bills_output: bool
-    free: bool
-    bills_by: str
-    tiers: frozenset[str]
-    info: dict[str, Any]
 
 
 def cost(
@@ -181,6 +127,11 @@ def cost(
     return _quick_cost(sheet.bands, usage)
 
 
+def preload() -> None:
+    """Import the library now: it takes as long as everything else together, which must not fall on the first call."""
+    import callspan_semconv.price_sheets  # noqa: F401, PLC0415 - imported for later
+
+
 def model_map(
     provider: str, model: str | None, *, response_model: str | None = None, server: str | None = None
 ) -> tuple[str, dict[str, Any] | None]:
@@ -195,7 +146,7 @@ def model_map(
     return sheet.reference, sheet.info.copy()
 
 
-def _what_lacks(sheet: _Sheet, usage: Usage, tier: str | None) -> Unpriced | None:
+def _what_lacks(sheet: Sheet, usage: Usage, tier: str | None) -> Unpriced | None:
     if sheet.bills_by:
         return Unpriced(f"{sheet.reference!r} is billed by {sheet.bills_by}, not by tokens", "pricing_not_applied")
     if usage.input_tokens is None:
@@ -217,7 +168,7 @@ def _has_modalities(usage: Usage) -> bool:
     )
 
 
-def _quick_cost(bands: tuple[_Rates, ...], usage: Usage) -> Cost | Unpriced:
+def _quick_cost(bands: tuple[Rates, ...], usage: Usage) -> Cost | Unpriced:
     """The library's arithmetic (threshold tiers over all tokens; cached tokens are part of the input) in floats."""
     input_tokens = usage.input_tokens or 0
     output_tokens = usage.output_tokens or 0
@@ -237,7 +188,7 @@ def _quick_cost(bands: tuple[_Rates, ...], usage: Usage) -> Cost | Unpriced:
     return Cost(input_cost + output_cost, input_cost, output_cost, read_cost, write_cost, reasoning_cost)
 
 
-def _exact_cost(sheet: _Sheet, usage: Usage, context: Mapping[str, str]) -> Cost | Unpriced:
+def _exact_cost(sheet: Sheet, usage: Usage, context: dict[str, str]) -> Cost | Unpriced:
     counts = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -248,35 +199,25 @@ def _exact_cost(sheet: _Sheet, usage: Usage, context: Mapping[str, str]) -> Cost
         "input_image_tokens": usage.image_input_tokens,
         "output_image_tokens": usage.image_output_tokens,
     }
+    from callspan_semconv.price_sheets import exact_cost  # noqa: PLC0415 - there is a sheet, so it is loaded
+
     try:
-        found = _calculate(sheet.provider_id, sheet.reference, counts, context)
+        return Cost(*exact_cost(sheet, counts, context))
     except ValueError as error:
-        # Contradictory counts, or a join that the sheet prices and no call reports. The text names counts only.
         return Unpriced(str(error), "cost_calculation_error")
-    return Cost(float(found.total_price), float(found.input_price), float(found.output_price))
-
-
-def _calculate(
-    provider_id: str, reference: str, counts: Mapping[str, int | None], context: Mapping[str, str]
-) -> PriceCalculation:
-    reported = genai_prices.Usage(**{key: count for key, count in counts.items() if count})
-    if context:
-        return genai_prices.calc_price(reported, reference, provider_id=provider_id, price_context=context)
-    return genai_prices.calc_price(reported, reference, provider_id=provider_id)
 
 
 @lru_cache(maxsize=4096)
-def _find_sheet(provider: str, response_model: str | None, model: str | None, server: str | None) -> _Sheet | Unpriced:
+def _find_sheet(provider: str, response_model: str | None, model: str | None, server: str | None) -> Sheet | Unpriced:
     payee = (provider_from_host(server) if server else None) or provider
     for reference in (response_model, model):
         sheet_id = _sheet_id(payee, reference) if reference else None
         if reference is None or sheet_id is None:
             continue
-        try:
-            found = _calculate(sheet_id, reference, {}, {})
-        except LookupError:
-            continue
-        return _compile(sheet_id, reference, litellm_slug(payee), found)
+        from callspan_semconv.price_sheets import find  # noqa: PLC0415 - see `preload`
+
+        if (sheet := find(sheet_id, reference, litellm_slug(payee))) is not None:
+            return sheet
     if payee not in _SHEET_IDS and payee != OPENAI_COMPATIBLE:
         return Unpriced(f"no price sheet for provider {payee!r}", "missing_pricing_key")
     named = response_model or model
@@ -287,76 +228,3 @@ def _sheet_id(payee: str, reference: str) -> str | None:
     if payee == OPENAI_COMPATIBLE:
         return next((sheet_id for prefix, sheet_id in _CLOSED_MODELS if reference.startswith(prefix)), None)
     return _SHEET_IDS.get(payee)
-
-
-def _compile(sheet_id: str, reference: str, slug: str, found: PriceCalculation) -> _Sheet:
-    prices: dict[str, Decimal | TieredPrices] = {
-        key: price for key, price in vars(found.model_price).items() if price is not None and not key.startswith("_")
-    }
-    tokens = {key: price for key, price in prices.items() if key.endswith("_mtok")}
-    plain = {key: tokens[key] for key in _PLAIN_KEYS if key in tokens}
-    compilable = _is_settled(found.model) and "input_mtok" in plain and "requests_kcount" not in prices
-    return _Sheet(
-        provider_id=sheet_id,
-        reference=reference,
-        bands=_bands(plain) if compilable else (),
-        by_modality=any(key not in plain and key not in _CACHE_TTL_KEYS for key in tokens),
-        bills_output="output_mtok" in plain and plain["output_mtok"] != 0,
-        free=not prices,
-        bills_by="" if tokens else ", ".join(sorted(prices)),
-        tiers=_tiers(found),
-        info=_model_info(found.model, slug, plain),
-    )
-
-
-def _is_settled(model: ModelInfo) -> bool:
-    """Whether today's prices hold tomorrow: none depends on the hour, and none is yet to start."""
-    if isinstance(model.prices, ModelPrice):
-        return True
-    today = datetime.now(tz=timezone.utc).date()
-    constraints = [conditional.constraint for conditional in model.prices]
-    return all(c is None or (isinstance(c, StartDateConstraint) and c.start_date <= today) for c in constraints)
-
-
-def _tiers(found: PriceCalculation) -> frozenset[str]:
-    # The library applies variants only to a provider's own models, not to those priced by another provider's sheet.
-    if not any(found.model is model for model in found.provider.models):
-        return frozenset()
-    variants: Iterable[Any] = getattr(found.model, "price_variants", None) or ()
-    return frozenset(variant.when["service_tier"] for variant in variants if set(variant.when) == {"service_tier"})
-
-
-def _bands(plain: Mapping[str, Decimal | TieredPrices]) -> tuple[_Rates, ...]:
-    starts = {tier.start for price in plain.values() if isinstance(price, TieredPrices) for tier in price.tiers}
-    return tuple(_rates(plain, above) for above in (*sorted(starts, reverse=True), -1))
-
-
-def _rates(plain: Mapping[str, Decimal | TieredPrices], above: int) -> _Rates:
-    def rate(key: str) -> float:
-        return float(_price_above(plain[key], above) / _MILLION)
-
-    return _Rates(
-        above=above,
-        input=rate("input_mtok"),
-        output=rate("output_mtok") if "output_mtok" in plain else 0.0,
-        # Without a price of its own a cached token is a token like any other.
-        cache_read=rate("cache_read_mtok" if "cache_read_mtok" in plain else "input_mtok"),
-        cache_write=rate("cache_write_mtok" if "cache_write_mtok" in plain else "input_mtok"),
-    )
-
-
-def _price_above(price: Decimal | TieredPrices, above: int) -> Decimal:
-    if isinstance(price, Decimal):
-        return price
-    reached = [tier.price for tier in price.tiers if tier.start <= above]
-    return reached[-1] if reached else price.base
-
-
-def _model_info(model: ModelInfo, slug: str, plain: Mapping[str, Decimal | TieredPrices]) -> dict[str, Any]:
-    info: dict[str, Any] = {"key": model.id, "litellm_provider": slug, "max_input_tokens": model.context_window}
-    for key, name in _RATE_NAMES.items():
-        price = plain.get(key)
-        info[name] = None if price is None else float(_price_above(price, -1) / _MILLION)
-        for tier in price.tiers if isinstance(price, TieredPrices) else ():
-            info[f"{name}_above_{tier.start // 1000}k_tokens"] = float(tier.price / _MILLION)
-    return info

@@ -17,7 +17,8 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from callspan_semconv.prices import Cost, Unpriced, _is_settled, cost, model_map
+from callspan_semconv.price_sheets import _is_settled
+from callspan_semconv.prices import Cost, Unpriced, cost, model_map
 from callspan_semconv.record import Usage
 
 PROVIDERS = {

@@ -13,6 +13,7 @@ import wrapt
 from callspan.core import guard
 from callspan.core.model import Client, Target
 from callspan.core.shims import async_wrapper, sync_wrapper
+from callspan_semconv import prices
 
 _logger = logging.getLogger("callspan")
 
@@ -61,5 +62,6 @@ def _on_import(client: Client, target: Target, module: ModuleType) -> None:
         make = async_wrapper if target.is_async else sync_wrapper
         wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, make(client, target.operation)))
         _patched[target] = (owner, name)
+        prices.preload()  # so that the first call does not pay for it
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report(f"{client.name}.patch", error)
