@@ -147,4 +147,4 @@ USAGE = (attr.GEN_AI_USAGE_INPUT_TOKENS, attr.GEN_AI_USAGE_OUTPUT_TOKENS)
 
 def name(value: Any) -> str | None:
     """The test's id of a way or an API."""
-    return getattr(value, "__name__", None) or getattr(value, "name", None)
+    return value if isinstance(value, str) else getattr(value, "__name__", None) or getattr(value, "name", None)

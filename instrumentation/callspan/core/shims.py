@@ -128,6 +128,7 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
         call_ids.remember(result, call.call_id)
     except Exception as error:  # noqa: BLE001 - the boundary: the application gets its result
         guard.report(f"{call.operation.name}.result", error)
+        call.incomplete("result")
         call.finish()
     return result
 
