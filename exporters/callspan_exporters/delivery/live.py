@@ -27,6 +27,9 @@ class Pipeline(Protocol):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until what is queued is settled."""
 
+    def shutdown(self, timeout_s: float | None = None) -> None:
+        """Deliver what is queued, and keep the rest as dead letters."""
+
     def report(self) -> SinkReport:
         """The sink's numbers."""
 
@@ -64,6 +67,16 @@ def flush(timeout_s: float = 30.0) -> DeliveryReport:
     for pipeline in list(_pipelines):
         pipeline.force_flush(max(0, int((deadline - time.monotonic()) * 1000)))
     return reports()
+
+
+def shutdown(timeout_s: float) -> None:
+    """Deliver what is queued for every sink, and keep as dead letters what could not be delivered.
+
+    Args:
+        timeout_s: how long to wait in all, in seconds.
+    """
+    for pipeline in list(_pipelines):
+        pipeline.shutdown(timeout_s)
 
 
 def reports() -> DeliveryReport:

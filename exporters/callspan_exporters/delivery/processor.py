@@ -20,9 +20,9 @@ from callspan_exporters.delivery import live
 from callspan_exporters.delivery.dead_letter import DeadLetters
 from callspan_exporters.delivery.log import log_at_most_every
 from callspan_exporters.delivery.plain import MAX_FAILURES, PlainSink
-from callspan_exporters.delivery.queue import BoundedQueue
+from callspan_exporters.delivery.queue import BoundedQueue, RedactionPolicy
 from callspan_exporters.delivery.report import Counters, SinkReport
-from callspan_exporters.delivery.worker import RedactionPolicy, RetryLimits, Worker
+from callspan_exporters.delivery.worker import RetryLimits, Worker
 from callspan_exporters.sink import Batching, SinkExporter
 from callspan_semconv.attributes import CALLSPAN_SINKS
 
@@ -36,8 +36,10 @@ QUEUE_FULL: Final = "queue_full"
 SHUT_DOWN: Final = "shutdown"
 ERROR: Final = "error"
 
-# What a span holds besides its texts: the objects for its ids, context, times and numbers.
+# What a span holds besides its texts: the objects for its ids, context, times and numbers; and the payload that one
+# sink makes of it and others with the same policy share, which repeats the texts.
 _SPAN_BYTES: Final = 4_500
+_PAYLOAD_BYTES: Final = 6_000
 # Sinks that shut down one after another within this time share the deadline of the first.
 _SHUTDOWN_WINDOW_S: Final = 60.0
 _MIN_SHUTDOWN_S: Final = 1.0
@@ -51,7 +53,8 @@ class DeliveryProcessor(SpanProcessor):
 
     Args:
         exporter: a callspan sink, or any other `SpanExporter`, which gets every sampled span.
-        policy: redacts each span before the sink, or a file, sees it; None: the spans are redacted already.
+        policy: redacts each span before the sink, or a file, sees it, on this thread or, where the policy that the call
+            gets is deferred, on the worker's; None: the spans are redacted already.
         name: the sink's name in reports; default: the exporter's.
         batching: when a plain exporter's worker sends; callspan's sinks know themselves.
         max_queue_items: bound on waiting spans.
@@ -101,12 +104,10 @@ class DeliveryProcessor(SpanProcessor):
         self._queue = BoundedQueue(
             self._max_queue_items, self._max_queue_bytes, self._sink.batching, closed=self._shut_down
         )
-        deferred = self._policy if self._policy is not None and self._policy.deferred else None
         self._worker = Worker(
             self._sink,
             self._queue,
             name=self._name,
-            policy=deferred,
             counters=self._counters,
             dead_letters=self._dead_letters,
             limits=self._limits,
@@ -156,11 +157,14 @@ class DeliveryProcessor(SpanProcessor):
         self._worker.flush_soon()
         self._expected_at = time.monotonic()
 
-    def shutdown(self) -> None:
+    def shutdown(self, timeout_s: float | None = None) -> None:
         """Deliver what is queued, within the deadline, keep the rest as dead letters, and shut the exporter down.
 
         The SDK shuts its processors down one after another. So the first lets all others begin to send as well, and
         the time that they have counts from then.
+
+        Args:
+            timeout_s: how long it may take, in seconds; default: the processor's ``shutdown_timeout_s``.
         """
         if self._shut_down:
             return
@@ -168,7 +172,8 @@ class DeliveryProcessor(SpanProcessor):
         now = time.monotonic()
         started = self._expected_at if now - self._expected_at < _SHUTDOWN_WINDOW_S else now
         live.expect_shutdown_of_all()
-        self._worker.close(max(started + self._shutdown_timeout_s, now + _MIN_SHUTDOWN_S))
+        allowed = self._shutdown_timeout_s if timeout_s is None else timeout_s
+        self._worker.close(max(started + allowed, now + _MIN_SHUTDOWN_S))
         self._sink.shutdown()
 
     def report(self) -> SinkReport:
@@ -182,9 +187,10 @@ class DeliveryProcessor(SpanProcessor):
         return not isinstance(only, (tuple, list)) or self._name in only or self._sink.sink in only
 
     def _take(self, span: ReadableSpan) -> None:
-        if self._policy is not None and not self._policy.deferred:
-            span = self._policy.redact(span)
-        if not self._queue.put(span, _size_bytes(span)):
+        policy = self._policy.for_call(span) if self._policy is not None else None
+        if policy is not None and not policy.deferred:
+            span, policy = policy.redact(span), None
+        if not self._queue.put(span, _size_bytes(span), policy):
             self._refuse()
         elif self._worker.ensure_started() and not self._finalized:
             self._finalized = True
@@ -202,11 +208,11 @@ class DeliveryProcessor(SpanProcessor):
 
 
 def _size_bytes(span: ReadableSpan) -> int:
-    """Estimate what a span holds in memory; nearly all of it is in the texts of its attributes and events."""
-    size = _SPAN_BYTES + _values_bytes(span.attributes)
+    """Estimate what a span and its payload hold in memory; nearly all of it is texts of attributes and events."""
+    texts = _values_bytes(span.attributes)
     for event in span.events:
-        size += _values_bytes(event.attributes)
-    return size
+        texts += _values_bytes(event.attributes)
+    return _SPAN_BYTES + _PAYLOAD_BYTES + 2 * texts
 
 
 def _values_bytes(attributes: Attributes) -> int:

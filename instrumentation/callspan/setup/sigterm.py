@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 
 from callspan.core.call import end_open_streams
-from callspan_exporters.delivery import flush
+from callspan_exporters.delivery import live
 
 
 def flush_on_sigterm(timeout_s: float) -> None:
@@ -25,7 +25,7 @@ def flush_on_sigterm(timeout_s: float) -> None:
 
     def deliver() -> None:
         end_open_streams()
-        flush(timeout_s)
+        live.shutdown(timeout_s)  # what cannot be delivered in time becomes a dead letter
 
     def deliver_and_die(signum: int, _frame: FrameType | None) -> None:
         # In a thread of its own: the interrupted main thread may hold a lock that delivery needs.
