@@ -8,8 +8,9 @@ both on purpose: header values are percent-decoded (``Bearer%20key``), and an un
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote
 
+from callspan_exporters.addresses import parse_url
 from callspan_exporters.environment import first_variable, number, variable
 from callspan_exporters.tls import NO_FILES, TLSFiles
 
@@ -80,29 +81,13 @@ def parse_headers(text: str, source: str) -> dict[str, str]:
     return headers
 
 
-def parse_url(url: str, source: str) -> SplitResult:
-    """Split an ``http://`` or ``https://`` URL.
-
-    Raises:
-        ValueError: it has no such scheme or no host; names the source and what was expected.
-    """
-    parts = urlsplit(url.strip())
-    if parts.scheme in {"http", "https"} and parts.hostname:
-        return parts
-    hint = ""
-    if parts.scheme in {"http", "https"}:
-        hint = f"; did you mean '{parts.scheme}://{parts.path.lstrip('/')}'?"
-    message = f"{source}: {url!r} is not a URL; expected http://host:port or https://host:port{hint}"
-    raise ValueError(message)
-
-
 def traces_url(endpoint: str, source: str) -> str:
     """Complete an OTLP/HTTP endpoint: ``/v1/traces`` is added unless the path has it already.
 
     Another signal's path is swapped, and intakes that are known to have a path of their own are left alone.
 
     Raises:
-        ValueError: see `parse_url`.
+        ValueError: see `callspan_exporters.addresses.parse_url`.
     """
     parts = parse_url(endpoint, source)
     path = parts.path.rstrip("/")

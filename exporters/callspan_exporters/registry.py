@@ -25,13 +25,17 @@ class Sink:
 _WEBHOOK: Final = "callspan_exporters.webhook"
 
 SINKS: Final[Mapping[str, Sink]] = {
+    "athina": Sink("callspan_exporters.athina:AthinaSpanExporter"),
     "console": Sink("opentelemetry.sdk.trace.export:ConsoleSpanExporter"),
+    "datadog": Sink("callspan_exporters.datadog:DatadogLogsSpanExporter"),
+    "datadog_llm_observability": Sink("callspan_exporters.datadog:DatadogLLMObsSpanExporter"),
     "generic": Sink(f"{_WEBHOOK}:LegacyWebhookSpanExporter"),
     "generic_api": Sink(f"{_WEBHOOK}:WebhookSpanExporter"),
     "honeycomb": Sink("callspan_exporters.otlp:HoneycombSpanExporter"),
     "langfuse": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
     "langfuse_otel": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
     "local": Sink("callspan_exporters.local:LocalSpanExporter"),
+    "openmeter": Sink("callspan_exporters.openmeter:OpenMeterSpanExporter"),
     "otel": Sink("callspan_exporters.otlp:from_environment"),
     "qualifire_eval": Sink(f"{_WEBHOOK}:QualifireEvalSpanExporter"),
     "ramp": Sink(f"{_WEBHOOK}:RampSpanExporter"),

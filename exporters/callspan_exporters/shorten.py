@@ -59,7 +59,7 @@ class Shortening:
         return [*first, *missing, *last]
 
 
-# First the longest texts, then the middle of long lists, then everything. The last one is some kilobytes, whatever came.
+# First the longest texts, then the middle of long lists, then everything: the last leaves some kilobytes of anything.
 _STEPS: Final = (
     *(Shortening(1 << bits) for bits in range(20, 11, -1)),
     *(Shortening(4096, entries) for entries in (4096, 1024, 256, 64)),
