@@ -1,0 +1,1 @@
+"""What callspan costs: run ``python -m benchmarks``."""
