@@ -135,7 +135,7 @@ def vector_length(whole: Json) -> int:
 
 def prompt(request: Json) -> list[tuple[Any, str] | None]:
     """Role and text of every message of the prompt, in order; None for items without a role, and tools' results."""
-    value = next(request[key] for key in ("messages", "input", "prompt") if key in request)
+    value: Any = next(request[key] for key in ("messages", "input", "prompt") if key in request)
     if isinstance(value, str):
         return [("user", value)]
     return [("user", item) if isinstance(item, str) else _message(item) for item in value]
@@ -152,7 +152,7 @@ def _message(item: Json) -> tuple[Any, str] | None:
 
 def prompt_tools(request: Json) -> list[tuple[str | None, Any]]:
     """Id and arguments of every function call in the prompt, and id and response of every result, in order."""
-    items = request.get("messages", request.get("input", ()))
+    items: Any = request.get("messages", request.get("input", ()))
     return [entry for item in items if isinstance(item, dict) for entry in _prompt_tools(item)]
 
 

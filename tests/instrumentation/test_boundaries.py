@@ -19,17 +19,18 @@ from callspan.core import call_ids, guard, raw, shims
 from callspan.core.propagation import Propagation
 from callspan.core.telemetry import Instruments
 from callspan_semconv import attributes as attr
+from callspan_semconv import prices, secrets
 from tests.instrumentation import ways
 from tests.instrumentation.support import Spans, collect, settle
 from tests.instrumentation.ways import CHAT, SAID, Api, name
 
 
-class Ours(Exception):
+class OursError(Exception):
     """What our code raises here."""
 
 
 def fail(*_args: Any, **_kwargs: Any) -> Any:
-    raise Ours("canary: content that must not be logged")
+    raise OursError("canary: content that must not be logged")
 
 
 # What a way of calling goes through.
@@ -66,8 +67,8 @@ BOUNDARIES: dict[str, tuple[Any, tuple[str, ...], str]] = {
     "raw body": (raw._Body, ("feed",), "bytes"),
     "raw body's end": (raw._Body, ("finish",), "bytes"),
     "error reader": (calls.Call, ("_read_error",), "error"),
-    "secrets": (calls.secrets, ("scrub",), "error"),
-    "prices": (calls.prices, ("cost",), "answer"),
+    "secrets": (secrets, ("scrub",), "error"),
+    "prices": (prices, ("cost",), "answer"),
     "stream's end": (calls.Call, ("_end_stream",), "proxy"),
     "end": (calls.Call, ("_end",), "end"),
     "meter": (Instruments, ("record",), "end"),
@@ -144,7 +145,7 @@ async def test_exceptions_are_untouched(
         await make(way, either, text="!error 429")
     error: BaseException | None = caught.value
     while error is not None:
-        assert not isinstance(error, Ours)
+        assert not isinstance(error, OursError)
         error = error.__cause__ or error.__context__
     check(boundary, exported, caplog)
 

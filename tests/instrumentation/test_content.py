@@ -117,7 +117,7 @@ def test_tokens_and_tiers(called: Any) -> None:
 
 
 def test_reasoning(called: Any) -> None:
-    """Thinking that is shown comes before the answer: the field of compatible servers, and the summaries of Responses."""
+    """Thinking that is shown comes before the answer: compatible servers' field, Responses' summaries."""
     thought = {"type": "reasoning", "content": "The question is simple. Answer it in one sentence."}
     chat = called("chat.completions", messages=user("!reasoning-content !say Yes"), reasoning_effort="low")
     responses = called("responses", input="!reasoning !say Yes", reasoning={"effort": "low", "summary": "auto"})
@@ -282,7 +282,7 @@ def test_items_in_the_next_input(client: OpenAI, spans: Spans) -> None:
     """The SDK's own items likewise; and the application's objects stay as they are."""
     first: Any = client.responses.create(model=MODEL, input="!tools !reasoning", tools=TOOLS)
     spans.take()
-    result = {"type": "function_call_output", "call_id": first.output[-1].call_id, "output": "sunny"}
+    result: Any = {"type": "function_call_output", "call_id": first.output[-1].call_id, "output": "sunny"}
     dumped = first.model_dump()
     client.responses.create(model=MODEL, input=[*user("!tools"), *first.output, result])
     assert first.model_dump() == dumped
@@ -314,7 +314,7 @@ def test_arguments_are_left_alone(client: OpenAI, spans: Spans) -> None:
     ]
 
 
-# --- arguments of every kind --------------------------------------------------------------------------------------------
+# --- arguments of every kind ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -352,7 +352,7 @@ def test_every_parameter_is_kept(client: OpenAI, spans: Spans) -> None:
     """Parameters without a name in the conventions are kept as JSON; those of the transport are not."""
     arguments: Any = {"logit_bias": {"50256": -100}, "store": True, "prompt_cache_key": "k", "safety_identifier": "s"}
     transport: Any = {"timeout": 5, "extra_headers": {"x-mine": "1"}, "extra_query": {"q": "1"}}
-    extra = {"extra_body": {"top_k": 40, "min_p": 0.1}}
+    extra: Any = {"extra_body": {"top_k": 40, "min_p": 0.1}}
     client.chat.completions.create(model=MODEL, messages=user("Hi"), **arguments, **transport, **extra)
     assert spans.one().parameters == {**arguments, **extra["extra_body"]}
 

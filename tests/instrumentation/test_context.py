@@ -73,7 +73,7 @@ async def test_tasks_inherit(spans: Spans, either: Any) -> None:
 
     with context(user="u-1"):
         await asyncio.gather(*(one(name) for name in "abc"))
-    read = [dict(span.attributes or {}) for span in spans.all]
+    read: Any = [dict(span.attributes or {}) for span in spans.all]
     assert sorted(attributes[attr.CALLSPAN_TAGS] for attributes in read) == [("a",), ("b",), ("c",)]
     assert {attributes[attr.CALLSPAN_USER] for attributes in read} == {"u-1"}
 

@@ -102,7 +102,7 @@ async def test_retrieve_has_no_tokens(spans: Spans, either: Any) -> None:
 
 
 async def test_background_response_is_counted_once(spans: Spans, either: Any) -> None:
-    """The first retrieve that brings the answer carries its tokens, under the call id of the create; later ones none."""
+    """The first retrieve that brings the answer carries its tokens, under the create's call id; later ones none."""
     queued = await settle(either.responses.create(model=MODEL, input="!say Hi", background=True))
     assert queued.status == "queued"
     created = spans.take()

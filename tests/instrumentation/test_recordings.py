@@ -1,4 +1,4 @@
-"""Recorded exchanges with real providers, replayed through the real client: a call counts only if all of it is right."""
+"""Recorded exchanges with real providers, replayed through the real client: a call counts if all of it is right."""
 
 import copy
 import inspect

@@ -1,15 +1,18 @@
 """However a streamed call ends, it is one span that says how, with what had come by then."""
 
 import asyncio
+import contextvars
 import gc
+from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
+from opentelemetry.trace import get_current_span
 
 from callspan_semconv import attributes as attr
 from tests.instrumentation import ways
-from tests.instrumentation.support import MODEL, Read, Spans, collect, settle
+from tests.instrumentation.support import MODEL, Read, Spans, collect, httpx, settle
 from tests.instrumentation.ways import APIS, CHAT, PROXIED, SAID, STREAMS, USAGE, Api, name
 
 each_api = pytest.mark.parametrize("api", APIS, ids=name)
@@ -74,13 +77,15 @@ async def test_left_with_block(api: Api, way: Any, spans: Spans, either: Any) ->
     check_partial(spans.one(), api, end="closed")
 
 
-async def collect_garbage() -> None:
-    """Collect, and let the event loop close the async generators that the collector found."""
+async def collect_garbage(spans: Spans) -> None:
+    """Collect until the span is there, and let the event loop close the async generators that the collector found."""
     for _ in range(6):  # each may hold another
         gc.collect()
         await asyncio.sleep(0)
         if closing := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(closing)
+        if spans.all:
+            break
 
 
 async def read_some(opened: ways.Opened, api: Api) -> None:
@@ -91,7 +96,7 @@ async def read_some(opened: ways.Opened, api: Api) -> None:
 @each_api
 @each_way
 async def test_loop_again_after_break(api: Api, way: Any, spans: Spans, either: Any) -> None:
-    """A ``break`` leaves the stream open; another loop goes on where the first one stopped, and then nothing is left."""
+    """A ``break`` leaves the stream open; another loop goes on where the first one stopped, to the end."""
     plain = await way(api.resource(either), api.arguments(f"!say {SAID}"))
     everything = await collect(plain.items)
     spans.exporter.clear()
@@ -114,7 +119,7 @@ async def test_dropped(api: Api, way: Any, spans: Spans, either: Any) -> None:
     await read_some(opened, api)
     assert not spans.all
     del opened
-    await collect_garbage()
+    await collect_garbage(spans)
     span = spans.one()
     assert span.end in ("abandoned", "closed")
     check_partial(span, api, end=span.end)
@@ -142,7 +147,7 @@ async def test_refused(api: Api, way: Any, status: int, spans: Spans, either: An
 async def test_connection_lost_in_the_middle(api: Api, way: Any, spans: Spans, either: Any) -> None:
     """The exception reaches the application as it is, and the span keeps the text that came before."""
     opened = await way(api.resource(either), api.arguments(f"!reset-midstream !say {SAID}"))
-    with pytest.raises(Exception) as caught:
+    with pytest.raises((openai.APIConnectionError, httpx.TransportError)) as caught:
         await collect(opened.items)
     await settle(opened.close())
     span = spans.one()
@@ -193,3 +198,32 @@ async def test_cancelled(api: Api, way: Any, spans: Spans, fake_openai: Any) -> 
     assert span.text != SAID
     assert (span.end, span.ok) == ("error", False)
     assert span[attr.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
+
+
+@each_api
+async def test_generator_closed_from_another_task(api: Api, spans: Spans, fake_openai: Any) -> None:
+    """A web framework closes the application's generator in another task: nothing is detached in a foreign context."""
+    client = openai.AsyncOpenAI(base_url=fake_openai.base_url, api_key="sk-local")
+
+    async def answer() -> AsyncIterator[Any]:
+        async with await api.resource(client).create(stream=True, **api.arguments(f"!say {SAID}")) as stream:
+            async for item in stream:
+                assert not get_current_span().get_span_context().is_valid
+                yield item
+
+    generator: Any = answer()
+    await asyncio.create_task(anext(generator))
+    await asyncio.create_task(anext(generator))
+    await asyncio.create_task(generator.aclose())
+    await client.close()
+    assert (spans.one().end, spans.one().ok) == ("closed", True)
+
+
+async def test_call_thrown_away(spans: Spans, fake_openai: Any) -> None:
+    """A coroutine that is closed while it waits ends its span, in whatever context that happens."""
+    client = openai.AsyncOpenAI(base_url=fake_openai.base_url, api_key="sk-local")
+    waiting = client.responses.create(model=MODEL, input="Hi")
+    contextvars.copy_context().run(waiting.send, None)
+    waiting.close()
+    await client.close()
+    assert spans.one()[attr.ERROR_TYPE] == "GeneratorExit"

@@ -86,7 +86,7 @@ async def test_instrument_again_with_another_provider(spans: Spans, either: Any)
 
 def test_unknown_client() -> None:
     """A client that callspan does not know is an error that names it and those it knows."""
-    with pytest.raises(ValueError, match="'opnai'.*openai"):
+    with pytest.raises(ValueError, match=r"'opnai'.*openai"):
         instrument(clients=["opnai"])
     assert not patched()
 
