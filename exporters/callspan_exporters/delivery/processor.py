@@ -153,9 +153,11 @@ class DeliveryProcessor(SpanProcessor):
         self._worker.flush_soon()
 
     def expect_shutdown(self) -> None:
-        """Begin to send because another sink is shutting down; the time that `shutdown` has counts from now."""
+        """Begin to send because another sink is shutting down; the first time counts towards what `shutdown` has."""
         self._worker.flush_soon()
-        self._expected_at = time.monotonic()
+        now = time.monotonic()
+        if now - self._expected_at >= _SHUTDOWN_WINDOW_S:
+            self._expected_at = now
 
     def shutdown(self, timeout_s: float | None = None) -> None:
         """Deliver what is queued, within the deadline, keep the rest as dead letters, and shut the exporter down.
