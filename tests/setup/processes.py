@@ -69,4 +69,5 @@ def terminate(process: subprocess.Popen[str]) -> Finished:
 
 
 def _environment(path: tuple[Path, ...]) -> Mapping[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT)))}
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, (*path, ROOT)), *inherited])}
