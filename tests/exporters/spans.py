@@ -27,6 +27,7 @@ def call_attributes(number: int, text: str = "hello") -> dict[str, Any]:
         attr.GEN_AI_USAGE_INPUT_TOKENS: 10,
         attr.GEN_AI_USAGE_OUTPUT_TOKENS: 5,
         attr.CALLSPAN_CALL_ID: f"call-{number}",
+        attr.CALLSPAN_USER: f"marker-{number}; {text}",  # for sinks that take no content
         attr.GEN_AI_INPUT_MESSAGES: jsonio.dumps([message]),
     }
 

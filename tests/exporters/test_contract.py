@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from callspan_exporters.athina import AthinaSpanExporter
+from callspan_exporters.datadog import DatadogLLMObsSpanExporter, DatadogLogsSpanExporter
 from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.langfuse import LangfuseSpanExporter
+from callspan_exporters.openmeter import OpenMeterSpanExporter
 from callspan_exporters.otlp import HoneycombSpanExporter, OTLPSpanExporter, TraceloopSpanExporter
 from callspan_exporters.s3 import S3SpanExporter
 from callspan_exporters.sink import SinkExporter
@@ -25,6 +29,13 @@ SINKS: dict[str, Callable[[str], SinkExporter]] = {
     "honeycomb": lambda url: HoneycombSpanExporter("key", endpoint=url),
     "traceloop": lambda url: TraceloopSpanExporter("key", url),
     "langfuse": lambda url: LangfuseSpanExporter("pk", "sk", url),
+    "datadog": lambda url: DatadogLogsSpanExporter("key", base_url=url),
+    "datadog_llm_observability": lambda url: DatadogLLMObsSpanExporter("key", base_url=url),
+    "datadog_llm_observability-agent": lambda url: DatadogLLMObsSpanExporter(
+        agent_host="127.0.0.1", agent_port=urlsplit(url).port
+    ),
+    "openmeter": lambda url: OpenMeterSpanExporter("key", url),
+    "athina": lambda url: AthinaSpanExporter("key", url),
     "s3": lambda url: S3SpanExporter(
         "bucket",
         s3_endpoint_url=url,
