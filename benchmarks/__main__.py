@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from benchmarks.calls import PLAIN, Row, arms, check_equal_spans, measure
 from benchmarks.memory import held_per_stream
-from benchmarks.payloads import payloads_per_cpu_second
+from benchmarks.payloads import Export, export
 from benchmarks.peer import NAME as PEER
 from benchmarks.peer import peer_rows
 from benchmarks.startup import Start, starts
@@ -47,15 +47,15 @@ def main() -> None:
     rows = list(measure(compared, rounds=size.rounds))
     peer = peer_rows(size.rounds // 2)
     held = {chunks: held_per_stream((PLAIN, *compared), chunks) for chunks in (1, 1000)}
-    rates = Spread.of(payloads_per_cpu_second(size.payloads, rounds=size.payload_rounds))
+    exported = export(size.payloads, rounds=size.payload_rounds)
     started = starts(size.starts)
     if options.json:
-        print(json.dumps(_figures(rows, peer, held, rates, started), indent=2))
+        print(json.dumps(_figures(rows, peer, held, exported, started), indent=2))
         return
     print(_machine())
     _print_calls(rows, peer, attributes)
     _print_held(held)
-    print(f"\nPayloads to a webhook per CPU second: {rates.median:,.0f} [{rates.low:,.0f} to {rates.high:,.0f}]")
+    _print_export(exported)
     _print_starts(started)
 
 
@@ -66,14 +66,14 @@ def _machine() -> str:
 
 
 def _figures(
-    rows: list[Row], peer: list[Row], held: dict[int, dict[str, float]], rates: Spread, started: list[Start]
+    rows: list[Row], peer: list[Row], held: dict[int, dict[str, float]], exported: Export, started: list[Start]
 ) -> dict[str, Any]:
     return {
         "machine": _machine(),
         "calls": [asdict(row) for row in rows],
         "peer": [asdict(row) for row in peer],
         "held_kib_per_open_stream": held,
-        "payloads_per_cpu_second": asdict(rates),
+        "export": asdict(exported),
         "starts": [asdict(start) for start in started],
     }
 
@@ -107,6 +107,13 @@ def _print_held(held: dict[int, dict[str, float]]) -> None:
     print("\nMemory held per open stream, without the text, in KiB")
     for chunks, kib in held.items():
         print(f"{f'after {chunks:,} chunks':29}" + ", ".join(f"{name} {value:.1f}" for name, value in kib.items()))
+
+
+def _print_export(exported: Export) -> None:
+    rate, queueing = exported.payloads_per_cpu_second, exported.queueing_us
+    print("\nExport to a webhook")
+    print(f"{'payloads per CPU second':29}{rate.median:,.0f} [{rate.low:,.0f} {rate.high:,.0f}]")
+    print(f"{'of it, on the calling thread':29}{_spread(queueing)} us per call")
 
 
 def _print_starts(started: list[Start]) -> None:

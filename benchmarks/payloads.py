@@ -8,11 +8,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from benchmarks.answers import Client
 from benchmarks.calls import ask
+from benchmarks.timing import Spread
 from callspan import instrument, uninstrument
 from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.webhook import WebhookSpanExporter
@@ -20,32 +22,48 @@ from callspan_exporters.webhook import WebhookSpanExporter
 _WARM_UP = 500
 
 
-def payloads_per_cpu_second(count: int, *, rounds: int) -> list[float]:
-    """Hand ``count`` finished spans to the webhook's pipeline, wait until all have arrived, and divide.
+@dataclass(frozen=True)
+class Export:
+    """What it takes to get finished spans to a webhook.
 
-    The CPU time is that of the whole process, from the first span's end to the last delivery: queueing, conversion,
-    pricing, JSON and HTTP, with every setting at its default but the bound on the queue's memory. The receiver is asked
-    whether it got them all.
+    Attributes:
+        payloads_per_cpu_second: over the CPU time of the whole process, from the first span's end to the last delivery:
+            queueing, conversion, pricing, JSON and HTTP.
+        queueing_us: the part of it that the calling thread pays for each span, in microseconds.
+    """
+
+    payloads_per_cpu_second: Spread
+    queueing_us: Spread
+
+
+def export(count: int, *, rounds: int) -> Export:
+    """Hand ``count`` finished spans to the webhook's pipeline and wait until all have arrived, ``rounds`` times.
+
+    Every setting is at its default but the bound on the queue's memory. The receiver is asked whether it got them all.
     """
     with _receiver() as url:
         processor = DeliveryProcessor(WebhookSpanExporter(endpoint=url), max_queue_bytes=1 << 40)
         _deliver(processor, _WARM_UP)  # imports, connections, price sheets
-        rates = [count / _deliver(processor, count) for _ in range(rounds)]
+        times = [_deliver(processor, count) for _ in range(rounds)]
         processor.shutdown()
         arrived = _received(url)
     if arrived != _WARM_UP + rounds * count:
         raise RuntimeError(f"{arrived} of {_WARM_UP + rounds * count} payloads arrived")
-    return rates
+    return Export(
+        Spread.of([count / process_s for process_s, _ in times]),
+        Spread.of([thread_s / count * 1e6 for _, thread_s in times]),
+    )
 
 
-def _deliver(processor: DeliveryProcessor, count: int) -> float:
-    """Returns CPU seconds."""
+def _deliver(processor: DeliveryProcessor, count: int) -> tuple[float, float]:
+    """CPU seconds of the process until all is delivered, and of this thread until all is queued."""
     spans = _spans(count)
-    started = time.process_time()
+    process_started, thread_started = time.process_time(), time.thread_time()
     while spans:  # none is kept, as nobody keeps them in an application
         processor.on_end(spans.pop())
+    queued = time.thread_time() - thread_started
     processor.force_flush(60_000)
-    return time.process_time() - started
+    return time.process_time() - process_started, queued
 
 
 class _Keep(SpanProcessor):
