@@ -20,9 +20,11 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from callspan_exporters.delivery import DeliveryProcessor, classify_http, flush, reports
 from callspan_exporters.delivery.dead_letter import DeadLetters
+from callspan_exporters.redaction import full, mask
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 from callspan_exporters.webhook import WebhookSpanExporter
 from callspan_semconv.attributes import CALLSPAN_SINKS
+from tests.exporters.redaction_spans import chat, messages
 from tests.exporters.servers import Answer, Received, SinkServer, refused_port
 from tests.exporters.spans import calls, record
 
@@ -358,12 +360,13 @@ def test_a_plain_exporter_gets_no_unsampled_span(make: Make) -> None:
 class Masked:
     """A redaction policy that removes the word secret, or fails."""
 
-    name = "mask"
-
     def __init__(self, *, deferred: bool, fails: bool = False) -> None:
         self.deferred = deferred
         self.fails = fails
         self.threads: list[threading.Thread] = []
+
+    def for_call(self, span: ReadableSpan) -> Masked:
+        return self
 
     def redact(self, span: ReadableSpan) -> ReadableSpan:
         self.threads.append(threading.current_thread())
@@ -391,6 +394,24 @@ def test_redacted_before_it_leaves(make: Make, sink_server: SinkServer, *, defer
     assert processor.force_flush(10_000)
     assert b"secret" not in sink_server.requests[0].body
     assert (policy.threads == [threading.main_thread()]) is not deferred
+
+
+def test_a_mask_that_one_call_asks_for_runs_on_the_worker(make: Make, sink_server: SinkServer) -> None:
+    """The thread that made the call never pays for a mask, whatever the sink's own policy is."""
+    threads: list[threading.Thread] = []
+
+    def note(text: str) -> str:
+        threads.append(threading.current_thread())
+        return text.replace("secret", "***")
+
+    processor = make(policy=full(masks=[mask((), [note], name="pii")]))
+    feed(processor, [chat({"callspan.redact": "pii", "gen_ai.input.messages": messages("secret")})])
+    feed(processor, [chat({"gen_ai.input.messages": messages("open")})])
+    assert processor.force_flush(10_000)
+    body = b"".join(request.body for request in sink_server.requests)
+    assert (b"secret" in body, b"***" in body, b"open" in body) == (False, True, True)
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_redacted_before_it_is_written(make: Make, spool_dir: Path) -> None:

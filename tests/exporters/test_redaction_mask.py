@@ -136,7 +136,11 @@ def test_own_patterns() -> None:
     ("settings", "error", "says"),
     [
         ({"patterns": ["emial"]}, ValueError, "emial.*email, credit_card"),
-        ({"patterns": {"x": "("}}, ValueError, "'x' is no regular expression"),
+        ({"patterns": {"x": "("}}, ValueError, "'x': expected a regular expression, or a pair .*: missing "),
+        ({"patterns": {"x": 5}}, ValueError, "'x': expected a regular expression"),
+        ({"patterns": {"x": ("a", r"\1")}}, ValueError, "'x': expected .* invalid group reference"),
+        ({"patterns": {"x": ("a", "b", "c")}}, ValueError, "'x': expected a regular expression, or a pair"),
+        ({"patterns": {"x": "a*"}}, ValueError, "'x': expected a regular expression that does not match the empty"),
         ({"callables": ["upper"]}, TypeError, "expected hashable callables, got str"),
         ({"name": "none"}, ValueError, "'none'"),
     ],

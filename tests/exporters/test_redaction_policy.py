@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from callspan_exporters.redaction import PerCall, Policy, from_litellm, full, mask, none, remember, resolve
+from callspan_exporters.redaction import Policy, from_litellm, full, mask, none, remember
 from callspan_semconv import jsonio
 from tests.exporters.redaction_spans import chat, contents, messages, span
 
@@ -24,7 +24,7 @@ PII = mask(["email"], name="pii")
         (full(), "pii", "none"),  # a mask nobody knows
         (full(), 7, "none"),
         (PII, "none", "none"),
-        (PII, "mask", "pii"),  # neither takes away more
+        (PII, "mask", "pii+mask"),  # neither takes away more: both do
         (PII, "full", "pii"),
         (mask(["email"], name="pii", allow_opt_out=True), "full", "full"),
         (none(), "full", "none"),
@@ -37,22 +37,21 @@ PII = mask(["email"], name="pii")
 def test_a_call_may_tighten_and_only_loosen_where_allowed(default: Policy, asked: Any, chosen: str) -> None:
     """The table of docs/redaction.md."""
     attributes = {} if asked is None else {"callspan.redact": asked}
-    assert resolve(default, chat(attributes)).name == chosen
+    assert default.for_call(chat(attributes)).name == chosen
 
 
-def test_delivery_gets_the_policy_of_each_call() -> None:
-    """One object per sink that says on which thread it wants to run, and redacts each call as it asks."""
-    per_call = PerCall(full())
-    assert (per_call.name, per_call.deferred, PerCall(PII).deferred) == ("full", False, True)
-    assert PerCall(full(), deferred=True).deferred
-    original = chat({"callspan.redact": "none", "foo.bar": "x"})
-    assert "foo.bar" not in (per_call.redact(original).attributes or {})
+def test_two_masks_are_applied_both() -> None:
+    """A sink's mask and the one that a call asks for: what either finds goes, and the span says so."""
+    default = mask({"badge": "B-[0-9]+"}, name="badges", redact_user_api_key_info=True, masks=[PII])
+    original = chat({"callspan.redact": "pii", "foo.bar": "B-7 a@b.co"})
+    left = default.for_call(original).redact(original).attributes or {}
+    assert (left["foo.bar"], left["callspan.redacted"]) == ("[BADGE] [EMAIL]", "badges+pii")
 
 
 def test_a_call_cannot_ask_api_key_info_back() -> None:
     """The policy that a call chose removes what the sink's policy removes."""
     default = none(redact_user_api_key_info=True, allow_opt_out=True)
-    assert resolve(default, chat({"callspan.redact": "full"})).redact_user_api_key_info
+    assert default.for_call(chat({"callspan.redact": "full"})).redact_user_api_key_info
 
 
 @pytest.mark.parametrize(

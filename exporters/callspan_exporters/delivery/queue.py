@@ -7,10 +7,25 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from typing import Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from callspan_exporters.sink import Batching, Item
+
+
+class RedactionPolicy(Protocol):
+    """What delivery needs of a redaction policy."""
+
+    @property
+    def deferred(self) -> bool:
+        """Whether it is too slow for the caller's thread."""
+
+    def for_call(self, span: ReadableSpan) -> RedactionPolicy:
+        """Return the policy of one call; quick, and the one place where it is chosen."""
+
+    def redact(self, span: ReadableSpan) -> ReadableSpan:
+        """Return a redacted copy."""
 
 
 class Entry:
@@ -18,6 +33,7 @@ class Entry:
 
     Attributes:
         span: as it was queued; None once the item was made of it.
+        policy: what the worker applies to the span; None: it is redacted already.
         size_bytes: about how much memory it holds, which is also about the size of its JSON.
         queued_at: on the clock of `time.monotonic`.
         number: counts up in order of arrival.
@@ -25,10 +41,11 @@ class Entry:
         failures: how often the sink asked to send it again.
     """
 
-    __slots__ = ("failures", "item", "number", "queued_at", "size_bytes", "span")
+    __slots__ = ("failures", "item", "number", "policy", "queued_at", "size_bytes", "span")
 
-    def __init__(self, span: ReadableSpan, size_bytes: int, number: int) -> None:
+    def __init__(self, span: ReadableSpan, size_bytes: int, number: int, policy: RedactionPolicy | None) -> None:
         self.span: ReadableSpan | None = span
+        self.policy = policy
         self.size_bytes = size_bytes
         self.queued_at = time.monotonic()
         self.number = number
@@ -61,8 +78,13 @@ class BoundedQueue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, span: ReadableSpan, size_bytes: int) -> bool:
+    def put(self, span: ReadableSpan, size_bytes: int, policy: RedactionPolicy | None = None) -> bool:
         """Append a span, and wake the worker if it makes a difference to it.
+
+        Args:
+            span: what is to be delivered.
+            size_bytes: about how much memory it holds.
+            policy: what is to be applied to it first.
 
         Returns:
             False if there is no room, or the queue is closed.
@@ -73,7 +95,7 @@ class BoundedQueue:
                 return False
             was_full = self.holds_a_batch()
             self.last_number += 1
-            self._entries.append(Entry(span, size_bytes, self.last_number))
+            self._entries.append(Entry(span, size_bytes, self.last_number, policy))
             self._bytes += size_bytes
             if len(self._entries) == 1 or (not was_full and self.holds_a_batch()):
                 self.changed.notify_all()

@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import ReadableSpan
 
 from callspan_exporters.delivery.dead_letter import DeadLetters
 from callspan_exporters.delivery.engine import Attempt, Backoff, attempt
@@ -23,21 +22,6 @@ from callspan_exporters.sink import Item, SinkExporter
 _logger = logging.getLogger(__name__)
 
 REDACTION_FAILED: Final = "redaction_failed"
-
-
-class RedactionPolicy(Protocol):
-    """What delivery needs of a redaction policy."""
-
-    @property
-    def name(self) -> str:
-        """For the record."""
-
-    @property
-    def deferred(self) -> bool:
-        """Whether it is too slow for the caller's thread."""
-
-    def redact(self, span: ReadableSpan) -> ReadableSpan:
-        """Return a redacted copy."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,6 @@ class Worker:
         exporter: the sink.
         queue: where spans arrive.
         name: the sink's, for threads, logs and dead letters.
-        policy: applied before anything leaves the queue; None where spans are redacted already.
         counters: the sink's numbers.
         dead_letters: where refused items go.
         limits: when to give up on an item.
@@ -72,7 +55,6 @@ class Worker:
         queue: BoundedQueue,
         *,
         name: str,
-        policy: RedactionPolicy | None,
         counters: Counters,
         dead_letters: DeadLetters,
         limits: RetryLimits,
@@ -80,7 +62,6 @@ class Worker:
         self._exporter = exporter
         self._queue = queue
         self._name = name
-        self._policy = policy
         self._counters = counters
         self._dead_letters = dead_letters
         self._limits = limits
@@ -218,7 +199,7 @@ class Worker:
             return
         span, entry.span = entry.span, None
         try:
-            entry.item = Item(self._policy.redact(span) if self._policy else span)
+            entry.item = Item(entry.policy.redact(span) if entry.policy else span)
         except Exception:  # noqa: BLE001 - the boundary to policies: fail closed
             self._counters.dropped(REDACTION_FAILED)
 

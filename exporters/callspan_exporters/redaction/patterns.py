@@ -55,7 +55,7 @@ def patterns_from(
             expression, or to a pair of expression and replacement (default ``[NAME]``). None: all built-in patterns.
 
     Raises:
-        ValueError: if a name is not built in, or an expression does not compile.
+        ValueError: if a name is not built in, or an expression does not compile or matches the empty text.
     """
     if patterns is None:
         return tuple(BUILT_IN.values())
@@ -75,11 +75,17 @@ def _built_in(name: str) -> MaskPattern:
 
 
 def _custom(name: str, spec: str | tuple[str, str] | re.Pattern[str]) -> MaskPattern:
-    regex, replacement = spec if isinstance(spec, (tuple, list)) else (spec, f"[{name.upper()}]")
     try:
-        return MaskPattern(name, re.compile(regex), replacement)
-    except re.error as error:
-        raise ValueError(f"mask pattern {name!r} is no regular expression: {error}") from error
+        regex, replacement = spec if isinstance(spec, (tuple, list)) else (spec, f"[{name.upper()}]")
+        pattern = MaskPattern(name, re.compile(regex), replacement)
+        # Also reads the replacement, which may refer to groups that are not there.
+        matches_empty = pattern.apply("") != ""
+    except (re.error, TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"mask pattern {name!r}: expected a regular expression, or a pair of expression and "
+                         f"replacement: {error}") from error  # fmt: skip
+    if matches_empty:
+        raise ValueError(f"mask pattern {name!r}: expected a regular expression that does not match the empty text")
+    return pattern
 
 
 def _luhn(candidate: str) -> int:

@@ -58,6 +58,28 @@ class Policy:
         """Whether `redact` is too slow for the caller's thread: masks are."""
         return self.strictness is Strictness.MASK
 
+    def for_call(self, span: ReadableSpan) -> Policy:
+        """Choose the policy for one call; this one is the sink's.
+
+        The call may ask by name (attribute ``callspan.redact``, from ``callspan.context(redact=...)``): freely for a
+        policy that takes away more (see `tighter`), and for one that takes away less only with ``allow_opt_out``. A
+        name that nobody knows asks for ``none``.
+
+        Args:
+            span: the call.
+
+        Returns:
+            The policy; if this one removes API key info, so does it.
+        """
+        attributes = span.attributes
+        name = attributes.get(CALLSPAN_REDACT) if attributes else None
+        if name is None or name == self.name:
+            return self
+        asked = named(name, self.masks) or _NONE
+        loosens = asked.strictness < self.strictness and self.allow_opt_out
+        chosen = asked if loosens else tighter(self, asked)
+        return replace(chosen, redact_user_api_key_info=True) if self.redact_user_api_key_info else chosen
+
     def redact(self, span: ReadableSpan) -> ReadableSpan:
         """Make the copy that may leave; the span itself where nothing is to be taken away. Never raises.
 
@@ -198,47 +220,21 @@ def from_litellm(
     return full(redact_user_api_key_info=keys)
 
 
-def resolve(default: Policy, span: ReadableSpan) -> Policy:
-    """Choose the policy for one call.
-
-    The call may ask by name (attribute ``callspan.redact``, from ``callspan.context(redact=...)``): freely for a policy
-    that takes away more than the sink's, and for one that takes away less only where the sink's policy has
-    ``allow_opt_out``. A name that nobody knows asks for ``none``.
-
-    Args:
-        default: the sink's policy.
-        span: the call.
-
-    Returns:
-        The policy; if the default removes API key info, so does it.
-    """
-    attributes = span.attributes
-    name = attributes.get(CALLSPAN_REDACT) if attributes else None
-    if name is None or name == default.name:
-        return default
-    asked = _named(name, default)
-    if asked.strictness == default.strictness or (asked.strictness < default.strictness and not default.allow_opt_out):
-        return default
-    return replace(asked, redact_user_api_key_info=True) if default.redact_user_api_key_info else asked
+def named(name: object, masks: Iterable[Policy] = ()) -> Policy | None:
+    """The policy of that name: one of ``masks``, or ``none``, ``full`` or ``mask`` (all built-in patterns), or None."""
+    return next((policy for policy in (*masks, _NONE, _FULL, _MASK) if policy.name == name), None)
 
 
-class PerCall:
-    """For delivery, which knows one policy per sink: the one that each call resolves to.
-
-    Args:
-        default: the sink's policy.
-        deferred: whether delivery is to redact on its worker; default: where the sink's policy is deferred. With
-            false, a call that asks for a mask pays for it on its own thread.
-    """
-
-    def __init__(self, default: Policy, *, deferred: bool | None = None) -> None:
-        self.name = default.name
-        self.deferred = default.deferred if deferred is None else deferred
-        self._default = default
-
-    def redact(self, span: ReadableSpan) -> ReadableSpan:
-        """The copy that may leave, by the policy of this call; see `Policy.redact`."""
-        return resolve(self._default, span).redact(span)
+def tighter(one: Policy, other: Policy) -> Policy:
+    """The policy of the two that takes away more; of two masks, one mask that does what both do."""
+    if one.strictness is not other.strictness or one.strictness is not Strictness.MASK or one.name == other.name:
+        return max(one, other, key=lambda policy: policy.strictness)
+    return replace(
+        one,
+        name=f"{one.name}+{other.name}",
+        patterns=tuple(dict.fromkeys((*one.patterns, *other.patterns))),
+        callables=tuple(dict.fromkeys((*one.callables, *other.callables))),
+    )
 
 
 def report_failure(site: str, error: BaseException) -> None:
@@ -247,10 +243,6 @@ def report_failure(site: str, error: BaseException) -> None:
     log_at_most_every(
         3600.0, _logger, f"{site}:{kind}", "redaction failed at %s: %s; the content is withheld", site, kind
     )
-
-
-def _named(name: object, default: Policy) -> Policy:
-    return next((policy for policy in (*default.masks, _MASK, _FULL) if policy.name == name), _NONE)
 
 
 _FULL = full()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from callspan_exporters.redaction.policy import Policy, report_failure, resolve
+from callspan_exporters.redaction.policy import Policy, report_failure
 
 if TYPE_CHECKING:  # loaded with the first masked span only
     from callspan_exporters.delivery import DeliveryProcessor
@@ -23,7 +23,7 @@ class RedactionProcessor(SpanProcessor):
 
     Args:
         processor: gets the copies; any `SpanProcessor`.
-        policy: what leaves; a call may ask for another (`resolve`).
+        policy: what leaves; a call may ask for another (`Policy.for_call`).
 
     Attributes:
         failures: how often each hook failed, by its name. A failure is logged once per kind and never reaches the
@@ -53,7 +53,7 @@ class RedactionProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Pass the redacted copy on, at once or, if it has to be masked, from the worker."""
         try:
-            policy = resolve(self._policy, span)
+            policy = self._policy.for_call(span)
             if policy.deferred:
                 self._hand_over().on_end(span)
             else:

@@ -26,6 +26,8 @@ def configure(
     failure_callback: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
     callback_settings: Mapping[str, Mapping[str, Any]] | None = None,
     turn_off_message_logging: bool | None = None,
+    redaction: str | None = None,
+    masks: Mapping[str, Mapping[str, Any]] | None = None,
     redact_user_api_key_info: bool | None = None,
     allow_redaction_opt_out: bool | None = None,
     capture_message_content: bool | str | None = None,
@@ -56,8 +58,10 @@ def configure(
         failure_callback: those that get only the calls that failed.
         callback_settings: settings by sink name.
         turn_off_message_logging: drop prompts and answers before every sink.
+        redaction: what leaves of every call: ``full``, ``none``, ``mask``, or the name of one of ``masks``.
+        masks: what each replaces, by its name: ``builtin``, ``patterns``, ``callables``, ``presidio``.
         redact_user_api_key_info: drop metadata keys that begin with ``user_api_key``.
-        allow_redaction_opt_out: whether a single call may ask to keep its content.
+        allow_redaction_opt_out: whether a single call may ask for a policy that takes away less.
         capture_message_content: false: record no prompts and answers at all.
         forward_traceparent_to_llm_provider: which hosts get a ``traceparent``: true for all, or a list.
         langfuse_default_tags: metadata keys that become tags at Langfuse.

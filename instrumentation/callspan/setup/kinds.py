@@ -143,6 +143,12 @@ def _path(value: Any) -> str:
     return path
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
 def _durability(value: Any) -> str:
     if value != "memory":
         raise ValueError
@@ -156,6 +162,8 @@ SINKS = Kind("a list of sink names (in code also exporters)", _sinks)
 HOSTS = Kind("true, false or a list of host names", _hosts)
 MAPPING = Kind("a mapping (in the environment: a JSON object)", _mapping, secret=True)
 MAPPINGS = Kind("a mapping of sink names to mappings (in the environment: a JSON object)", _mapping, secret=True)
+POLICY = Kind("none, full, mask or the name of one of `masks`", _name)
+MASKS = Kind("a mapping of names to masks (in the environment: a JSON object)", _mapping, secret=True)
 POSITIVE = Kind("a whole number above 0", _positive)
 SECONDS = Kind("a number of seconds, 0 or more", _seconds)
 PATH = Kind("a path", _path)

@@ -10,14 +10,13 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import StatusCode
 
-from callspan.setup import sinks
 from callspan.setup.policies import policy_for
 from callspan.setup.sampling import is_llm
 from callspan.setup.settings import Settings
 from callspan.setup.sinks import EVERYTHING, SUCCESS, SinkPlan
 from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.delivery.dead_letter import FILE_NAME
-from callspan_exporters.redaction import PerCall, RedactionProcessor
+from callspan_exporters.redaction import RedactionProcessor
 
 
 class Filtered(SpanProcessor):
@@ -85,11 +84,11 @@ def for_sink(plan: SinkPlan, exporter: SpanExporter, settings: Settings) -> Span
         settings: of the process.
 
     Raises:
-        ConfigurationError: the sink's ``message_logging`` is neither true nor false.
+        ConfigurationError: the sink's settings about redaction are wrong.
     """
     processor = DeliveryProcessor(
         exporter,
-        policy=PerCall(policy_for(settings, keeps_content=sinks.keeps_content(plan))),
+        policy=policy_for(settings, plan),
         name=plan.name,
         batching=plan.batching,
         max_queue_bytes=settings.max_queue_bytes,

@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from callspan.errors import ConfigurationError
 from callspan.setup import configfile, kinds
 from callspan.setup.configfile import Found
 from callspan.setup.kinds import Kind, SinkSettings, expanded
 from callspan_exporters import registry
+
+if TYPE_CHECKING:  # loads the SDK, which reading settings without masks does not need
+    from callspan_exporters.redaction import Policy
 
 
 def _setting(default: Any, variable: str, kind: Kind, doc: str, *, privacy: bool = False) -> Any:
@@ -54,8 +57,8 @@ class Settings:
         {},
         "CALLSPAN_CALLBACK_SETTINGS",
         kinds.MAPPINGS,
-        "Settings per sink: `message_logging: false` drops content for this sink; `callback_type` names the kind of "
-        "sink behind a name of your own; every other key is an argument of the sink.",
+        "Settings per sink: `redaction` is this sink's policy; `message_logging: false` drops content for this sink; "
+        "`callback_type` names the kind of sink behind a name of your own; every other key is an argument of the sink.",
         privacy=True,
     )
     turn_off_message_logging: bool = _setting(
@@ -63,6 +66,20 @@ class Settings:
         "CALLSPAN_TURN_OFF_MESSAGE_LOGGING",
         kinds.BOOLEAN,
         "Drop prompts and answers before every sink.",
+        privacy=True,
+    )
+    redaction: str = _setting(
+        "full",
+        "CALLSPAN_REDACTION",
+        kinds.POLICY,
+        "What leaves of every call: `full`, all of it; `none`, no content; a mask, all but what it replaces.",
+        privacy=True,
+    )
+    masks: Mapping[str, Policy] = _setting(
+        {},
+        "CALLSPAN_MASKS",
+        kinds.MASKS,
+        "Masks by name: `builtin`, `patterns`, `callables`, `presidio`; see [redaction](redaction.md#masks).",
         privacy=True,
     )
     redact_user_api_key_info: bool = _setting(
@@ -76,7 +93,7 @@ class Settings:
         False,
         "CALLSPAN_ALLOW_REDACTION_OPT_OUT",
         kinds.BOOLEAN,
-        "Whether a single call may ask to keep its content although `turn_off_message_logging` is on.",
+        "Whether a single call may ask for a policy that takes away less than the sink's.",
         privacy=True,
     )
     capture_message_content: bool = _setting(
@@ -168,7 +185,7 @@ def load(arguments: Mapping[str, object] | None = None, *, config_file: str | No
     """
     path = config_file or os.environ.get("CALLSPAN_CONFIG") or None
     file = configfile.read(path, tuple(FIELDS)) if path else configfile.ConfigFile()
-    reading = _Reading(problems=list(file.problems), privacy_unclear=bool(file.problems))
+    reading = _Reading(path, problems=list(file.problems), privacy_unclear=bool(file.problems))
     reading.export(file.environment)
     reading.take_sinks(file.sinks)
     # In rising precedence: what is taken last stays.
@@ -176,6 +193,7 @@ def load(arguments: Mapping[str, object] | None = None, *, config_file: str | No
         for name, found in source.items():
             reading.take(name, found)
     reading.check_sinks()
+    reading.check_redaction()
     settings = Settings(**reading.values)
     return Loaded(settings, reading.where, tuple(reading.problems), reading.privacy_unclear, path)
 
@@ -197,9 +215,10 @@ def _from_environment() -> dict[str, Found]:
 class _Reading:
     """A reading in progress."""
 
+    file: str | None
     problems: list[ConfigurationError]
     privacy_unclear: bool
-    values: dict[str, Any] = field(default_factory=lambda: {"callback_settings": {}})
+    values: dict[str, Any] = field(default_factory=lambda: {"callback_settings": {}, "masks": {}})
     where: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -226,6 +245,8 @@ class _Reading:
             if kind is kinds.MAPPINGS:
                 entries = kind.read(found.value, found.where)
                 self.take_sinks({sink: Found(entry, f"{found.where}.{sink}") for sink, entry in entries.items()})
+            elif kind is kinds.MASKS:
+                self.take_masks(kind.read(expanded(found.value, found.where), found.where), found.where)
             elif kind is kinds.MAPPING:
                 self.values[name] = SinkSettings(kind.read(found.value, found.where), found.where)
             else:
@@ -239,6 +260,27 @@ class _Reading:
                 written = kinds.MAPPING.read(found.value, found.where)
                 self.values["callback_settings"][name] = SinkSettings(written, found.where)
                 self.where.setdefault("callback_settings", found.where)
+
+    def take_masks(self, entries: Mapping[str, object], where: str) -> None:
+        """Take masks; each replaces an earlier one of its name. A wrong one stands as ``none``."""
+        from callspan.setup import masks  # noqa: PLC0415 - see `Policy` above
+        from callspan_exporters.redaction import none  # noqa: PLC0415
+
+        for name, written in entries.items():
+            self.values["masks"][name] = none()
+            with self.noting(privacy=True):
+                self.values["masks"][name] = masks.read(name, written, f"{where}.{name}", self.file)
+
+    def check_redaction(self) -> None:
+        """Refuse a policy that does not exist."""
+        if "redaction" not in self.values:
+            return
+        from callspan.setup.masks import policy_named  # noqa: PLC0415 - see `Policy` above
+
+        name = self.values.pop("redaction")
+        with self.noting(privacy=True):
+            policy_named(name, self.where["redaction"], self.values["masks"])
+            self.values["redaction"] = name
 
     def check_sinks(self) -> None:
         """Refuse an entry whose name is a misspelt sink's: what it says would be lost without a word."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from callspan.errors import ConfigurationError
-from callspan.setup.kinds import BOOLEAN, SinkSettings, expanded
+from callspan.setup.configfile import Found
+from callspan.setup.imports import imported
+from callspan.setup.kinds import BOOLEAN, POLICY, SinkSettings, expanded
 from callspan.setup.settings import Settings
 from callspan_exporters import registry
 from callspan_exporters.sink import Batching
@@ -27,6 +25,8 @@ EVERYTHING: Final = frozenset({SUCCESS, FAILURE})
 # Keys of a sink's settings that are callspan's and not the exporter's.
 _CALLBACK_TYPE: Final = "callback_type"
 _MESSAGE_LOGGING: Final = "message_logging"
+_REDACTION: Final = "redaction"
+_OURS: Final = frozenset({_CALLBACK_TYPE, _MESSAGE_LOGGING, _REDACTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,17 @@ def keeps_content(plan: SinkPlan) -> bool:
     return bool(BOOLEAN.read(expanded(plan.settings.values.get(_MESSAGE_LOGGING, True), where), where))
 
 
+def redaction_of(plan: SinkPlan) -> Found | None:
+    """The name of the policy that the sink's own settings ask for, and where; None if they ask for none.
+
+    Raises:
+        ConfigurationError: ``redaction`` is no name.
+    """
+    where = f"{plan.settings.where}.{_REDACTION}"
+    written = plan.settings.values.get(_REDACTION)
+    return None if written is None else Found(POLICY.read(expanded(written, where), where), where)
+
+
 def build(plan: SinkPlan, config_file: str | None) -> SpanExporter:
     """Make the exporter of a plan.
 
@@ -140,7 +151,7 @@ def _maker(plan: SinkPlan) -> Callable[..., SpanExporter]:
     if not isinstance(kind, str):
         raise ConfigurationError(f"{plan.settings.where}.{_CALLBACK_TYPE}: expected the name of a kind of sink")
     # The factory of `otel` lets the environment choose even the console; who writes settings has chosen OTLP.
-    if kind == "otel" and set(plan.settings.values) - {_CALLBACK_TYPE, _MESSAGE_LOGGING}:
+    if kind == "otel" and set(plan.settings.values) - _OURS:
         kind = "otlp"
     try:
         return _load(kind)
@@ -159,39 +170,22 @@ def _load(kind: str) -> Callable[..., SpanExporter]:
 
 
 def _arguments(plan: SinkPlan, make: Callable[..., SpanExporter]) -> dict[str, Any]:
-    written = {
-        key: value for key, value in plan.settings.values.items() if key not in {_CALLBACK_TYPE, _MESSAGE_LOGGING}
-    }
+    written = {key: value for key, value in plan.settings.values.items() if key not in _OURS}
     parameters = inspect.signature(make).parameters
     if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         known = parameters.keys() - {"name", "batching"}
         for key in written.keys() - known:
-            expected = ", ".join(sorted({*known, _MESSAGE_LOGGING}))
+            expected = ", ".join(sorted({*known, _MESSAGE_LOGGING, _REDACTION}))
             raise ConfigurationError(f"{plan.settings.where}.{key}: unknown setting; expected one of {expected}")
     arguments: dict[str, Any] = expanded(written, plan.settings.where)
     return {**arguments, "name": plan.name} if "name" in parameters else arguments
 
 
 def _imported(name: str, config_file: str | None) -> SpanExporter:
-    module_name, _, attribute = name.rpartition(".")
-    with _importable(Path(config_file).resolve().parent if config_file else Path.cwd()):
-        try:
-            found = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:  # the boundary to a module of the user's: anything may happen
-            raise ConfigurationError(f"{name}: cannot import it: {type(error).__name__}") from error
+    found = imported(name, config_file)
     if isinstance(found, SpanExporter):
         return found
     raise ConfigurationError(
         f"{name}: expected a SpanExporter instance, got {type(found).__name__}; custom callbacks (CustomLogger classes "
         "and functions) are not available in this version"
     )
-
-
-@contextlib.contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    entry = str(folder)
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        sys.path.remove(entry)

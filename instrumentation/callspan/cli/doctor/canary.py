@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, Sp
 from callspan.cli.doctor.canary_calls import Mark, make_call, marks
 from callspan.cli.doctor.clients import installed_version
 from callspan.cli.fake_openai import FakeOpenAI
-from callspan.setup import sinks
 from callspan.setup.configuration import flush
 from callspan.setup.installation import Pipeline
 from callspan.setup.policies import policy_for
@@ -176,7 +175,7 @@ def _trace_id(span: ReadableSpan) -> int:
 def _findings(
     pipeline: Pipeline, settings: Settings, sent: Sequence[_Sent], made: Sequence[Mark], report: SinkReport
 ) -> SinkFindings:
-    policy = policy_for(settings, keeps_content=sinks.keeps_content(pipeline.plan))
+    policy = policy_for(settings, pipeline.plan)
     forbids_content = policy.strictness is Strictness.NONE
     return SinkFindings(
         sink=pipeline.plan.name,

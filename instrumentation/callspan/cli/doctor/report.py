@@ -56,6 +56,8 @@ def effective(loaded: Loaded) -> list[Setting]:
 def _shown(name: str, value: Any) -> Any:
     if name == "callback_settings":
         return {sink: sorted(entry.values) for sink, entry in value.items()}
+    if name == "masks":
+        return sorted(value)
     if FIELDS[name].metadata["kind"].secret:
         return None if value is None else sorted(value.values)
     if isinstance(value, tuple):

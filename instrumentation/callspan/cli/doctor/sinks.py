@@ -101,7 +101,7 @@ def _state(pipeline: Pipeline, settings: Settings) -> SinkState:
         name=plan.name,
         kind=type(exporter).__name__,
         events=tuple(sorted(plan.events, reverse=True)),
-        policy=policy_for(settings, keeps_content=sinks.keeps_content(plan)).name,
+        policy=policy_for(settings, plan).name,
     )
     endpoint = getattr(exporter, "endpoint", None)
     if isinstance(exporter, LocalSpanExporter):
@@ -132,7 +132,7 @@ def _with_server(state: SinkState, endpoint: str) -> SinkState:
 def _broken(plan: sinks.SinkPlan, loaded: Loaded) -> SinkState:
     try:
         sinks.build(plan, loaded.file).shutdown()
-        sinks.keeps_content(plan)
+        policy_for(loaded.settings, plan)
     except ConfigurationError as error:
         return SinkState(plan.name, None, problem=scrub(str(error)))
     return SinkState(plan.name, None, problem=f"{plan.name}: not in force")
