@@ -5,7 +5,6 @@ to a recorder on loopback. The binary is kept in ``CALLSPAN_TEST_CACHE`` (defaul
 it takes a minute or two, once. ``python -m tests.servers.collector`` runs it by hand and prints the spans.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
+from tests.servers.cache import cached, run
 from tests.servers.ports import free_port
 
 # The newest version whose modules are all published.
@@ -55,11 +55,6 @@ service:
 """
 
 
-def cache_dir() -> Path:
-    """Where built tools are kept between runs."""
-    return Path(os.environ.get("CALLSPAN_TEST_CACHE") or Path(__file__).parents[2] / ".cache")
-
-
 def go_available() -> bool:
     """Whether the Collector can be built here."""
     return shutil.which("go") is not None
@@ -72,25 +67,17 @@ def build() -> Path:
         RuntimeError: the build failed; with the end of its output.
     """
     fingerprint = hashlib.sha256(_MANIFEST.encode()).hexdigest()[:8]
-    binary = cache_dir() / f"otelcol-{VERSION}-{fingerprint}"
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    with (binary.parent / "otelcol.lock").open("w") as lock:  # parallel test workers build it once
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not binary.exists():
-            with tempfile.TemporaryDirectory() as work:
-                _build_in(Path(work))
-                shutil.move(Path(work) / "out" / "otelcol", binary)
-    return binary
+    return cached(f"collector-{VERSION}-{fingerprint}", _build_in) / "otelcol"
 
 
-def _build_in(work: Path) -> None:
-    (work / "manifest.yaml").write_text(_MANIFEST)
-    environment = {**os.environ, "GOBIN": str(work), "CGO_ENABLED": "0"}
-    install = ["go", "install", f"go.opentelemetry.io/collector/cmd/builder@v{VERSION}"]
-    for command in (install, ["./builder", "--config", "manifest.yaml"]):
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+def _build_in(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        (work / "manifest.yaml").write_text(_MANIFEST)
+        environment = {**os.environ, "GOBIN": directory, "CGO_ENABLED": "0"}
+        run(["go", "install", f"go.opentelemetry.io/collector/cmd/builder@v{VERSION}"], work, environment)
+        run(["./builder", "--config", "manifest.yaml"], work, environment)
+        shutil.move(work / "out" / "otelcol", folder)
 
 
 @dataclass(frozen=True)
