@@ -8,9 +8,22 @@ import pytest
 from callspan.cli.fake_openai import FakeOpenAI
 from tests.servers import ports
 from tests.servers.collector import Collector, go_available, run_collector
+from tests.servers.datadog_agent import DatadogAgent, run_datadog_agent
 from tests.servers.moto import Moto, run_moto
 
-_SETTINGS = ("OTEL_", "CALLSPAN_", "OPENAI_", "GENERIC_", "LANGFUSE_", "AWS_", "S3_")
+_SETTINGS = (
+    "OTEL_",
+    "CALLSPAN_",
+    "OPENAI_",
+    "GENERIC_",
+    "LANGFUSE_",
+    "AWS_",
+    "S3_",
+    "DD_",
+    "LITELLM_",
+    "OPENMETER_",
+    "ATHINA_",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +73,16 @@ def moto(_running_moto: Moto) -> Moto:
     """A local S3 that checks signatures, its bucket empty."""
     _running_moto.clear()
     return _running_moto
+
+
+@pytest.fixture(scope="session")
+def _running_datadog_agent() -> Iterator[DatadogAgent]:
+    with run_datadog_agent() as agent:
+        yield agent
+
+
+@pytest.fixture
+def datadog_agent(_running_datadog_agent: DatadogAgent) -> DatadogAgent:
+    """Datadog's test agent, which has received nothing yet."""
+    _running_datadog_agent.clear()
+    return _running_datadog_agent

@@ -34,7 +34,7 @@ def missing_keys(theirs: Any, ours: Any, path: str = "") -> set[str]:
     """The keys of their body that ours lacks, at any depth; of lists the first entries are compared."""
     if isinstance(theirs, dict):
         if not isinstance(ours, dict):
-            return {path}
+            return {path} if theirs else set()
         here = {f"{path}.{key}".lstrip(".") for key in theirs.keys() - ours.keys()}
         return here.union(*(missing_keys(theirs[key], ours[key], f"{path}.{key}") for key in theirs.keys() & ours))
     if isinstance(theirs, list) and isinstance(ours, list) and theirs and ours:
