@@ -11,14 +11,11 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from callspan.clients.openai import OPENAI
+from callspan.clients import CLIENTS
 from callspan.core import state, telemetry
 from callspan.core.call import end_open_streams
-from callspan.core.model import Client
 from callspan.core.patching import patch, unpatch
 from callspan.core.propagation import Propagation
-
-CLIENTS: dict[str, Client] = {client.name: client for client in (OPENAI,)}
 
 _lock = threading.RLock()
 _options: dict[str, Any] = {}  # what was set so far; a later call changes only what it names
@@ -132,7 +129,11 @@ class _ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         deactivate([self.client])
 
 
-class OpenAIInstrumentor(_ClientInstrumentor):
-    """Instruments the openai package."""
-
-    client = "openai"
+def __getattr__(name: str) -> type[BaseInstrumentor]:
+    """``<Client>Instrumentor`` of every client that callspan knows, for entry points."""
+    for client in CLIENTS:
+        if name.lower() == f"{client.replace('_', '')}instrumentor":
+            made = type(name, (_ClientInstrumentor,), {"client": client, "__doc__": f"Instruments {client}."})
+            globals()[name] = made
+            return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,12 +12,12 @@ import openai
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from callspan.clients import openai as client_tables
-from callspan.clients.openai import chat
 from callspan.core import call as calls
 from callspan.core import call_ids, guard, raw, shims
+from callspan.core.endpoints import EndpointCache
 from callspan.core.propagation import Propagation
 from callspan.core.telemetry import Instruments
+from callspan.shapes.openai import chat
 from callspan_semconv import attributes as attr
 from callspan_semconv import prices, secrets
 from tests.instrumentation import ways
@@ -46,7 +46,7 @@ PASSES: dict[Any, set[str]] = {
 BOUNDARIES: dict[str, tuple[Any, tuple[str, ...], str]] = {
     "call context": (shims, ("current_context",), "begin"),
     "arguments": (shims, ("_readable",), "begin"),
-    "endpoint": (client_tables, ("_provider",), "begin"),
+    "endpoint": (EndpointCache, ("__call__",), "begin"),
     "call": (shims, ("Call",), "begin"),
     "start attributes": (calls, ("_start_attributes",), "begin"),
     "call id": (calls, ("_uuid4",), "begin"),

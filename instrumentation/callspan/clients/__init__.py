@@ -1,1 +1,13 @@
-"""One module per client library: what to wrap, and how to read it."""
+"""One module per client library: what to wrap, and how to read it. A new client is a module and a name here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from callspan.core.model import Client
+
+_MODULES = ("openai",)
+
+CLIENTS: dict[str, Client] = {
+    client.name: client for client in (import_module(f"callspan.clients.{name}").CLIENT for name in _MODULES)
+}

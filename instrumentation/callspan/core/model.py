@@ -91,14 +91,14 @@ class Client:
         targets: what to wrap.
         endpoint: where the object that the method is called on sends its requests.
         raw_response: the HTTP response inside a raw result, None if the result is an ordinary one.
-        headers_parameter: the per-call parameter for extra HTTP headers.
+        with_headers: the keyword arguments of a call, with HTTP headers added where the library takes them per call.
     """
 
     name: str
     targets: tuple[Target, ...]
     endpoint: Callable[[Any], Endpoint]
     raw_response: Callable[[Any], Any]
-    headers_parameter: str
+    with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]
 
 
 def methods(module: str, class_name: str, operations: Mapping[str, Operation]) -> tuple[Target, ...]:

@@ -28,6 +28,8 @@ def patch(client: Client) -> None:
     for target in client.targets:
         if target not in _hooked:
             _hooked.add(target)
+            # The package, because it may import the target's module no sooner than the first call does.
+            wrapt.register_post_import_hook(partial(_preload, client), target.module.partition(".")[0])
             # Runs at once if the module is loaded.
             wrapt.register_post_import_hook(partial(_on_import, client, target), target.module)
         elif target not in _patched and (module := sys.modules.get(target.module)) is not None:
@@ -50,6 +52,15 @@ def patched() -> list[Target]:
     return list(_patched)
 
 
+def _preload(client: Client, _package: ModuleType) -> None:
+    """Import what every call needs and only processes with a client pay for."""
+    try:
+        if client.name in _wanted:
+            prices.preload()
+    except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
+        guard.report(f"{client.name}.preload", error)
+
+
 def _on_import(client: Client, target: Target, module: ModuleType) -> None:
     if client.name not in _wanted:
         return
@@ -62,6 +73,5 @@ def _on_import(client: Client, target: Target, module: ModuleType) -> None:
         make = async_wrapper if target.is_async else sync_wrapper
         wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, make(client, target.operation)))
         _patched[target] = (owner, name)
-        prices.preload()  # so that the first call does not pay for it
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report(f"{client.name}.patch", error)

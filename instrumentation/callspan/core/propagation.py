@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -47,6 +48,22 @@ class Propagation:
         if self._all or self._none or not host:
             return self._all
         return is_private_host(host) or any(host == name or host.endswith("." + name) for name in self._hosts)
+
+
+def merged_into(parameter: str) -> Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]:
+    """For libraries that take extra headers in a parameter of their own: adds to what the application passes there.
+
+    A ``traceparent`` that the application set itself stays.
+    """
+
+    def merged(kwargs: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        own = kwargs.get(parameter)
+        own = own if isinstance(own, Mapping) else {}
+        if any(name.lower() == "traceparent" for name in own):
+            return kwargs
+        return {**kwargs, parameter: {**own, **headers}}
+
+    return merged
 
 
 def inject(context: Context) -> dict[str, str]:

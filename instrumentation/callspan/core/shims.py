@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -99,7 +98,7 @@ def _begin(
         endpoint = client.endpoint(instance)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         if telemetry.propagation.allows(endpoint.address):
-            kwargs = _with_trace_context(kwargs, client.headers_parameter, call.context)
+            kwargs = client.with_headers(kwargs, inject(call.context))
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
         guard.report(f"{operation.name}.begin", error)
     return call, kwargs
@@ -116,7 +115,7 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)
-        elif call.operation.stream is not None and _is_stream_type(type(result)):
+        elif call.operation.stream is not None and _is_stream(result):
             accumulator = call.operation.stream(call)
             if (http_response := getattr(result, "response", None)) is not None:
                 call.read_headers(http_response.headers)
@@ -133,19 +132,15 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
     return result
 
 
-@lru_cache(maxsize=1024)
-def _is_stream_type(kind: Hashable) -> bool:
-    # Asked once per type: attribute misses are slow on pydantic classes.
-    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+# Asked once per type: attribute misses are slow on pydantic classes.
+_STREAM_TYPES: dict[type, bool] = {}
 
 
-def _with_trace_context(kwargs: dict[str, Any], parameter: str, context: Context) -> dict[str, Any]:
-    """Add the trace context to the call's extra headers; a ``traceparent`` that the application set itself stays."""
-    headers = kwargs.get(parameter)
-    headers = headers if isinstance(headers, Mapping) else {}
-    if any(name.lower() == "traceparent" for name in headers):
-        return kwargs
-    return {**kwargs, parameter: {**headers, **inject(context)}}
+def _is_stream(result: object) -> bool:
+    kind = type(result)
+    if (known := _STREAM_TYPES.get(kind)) is None:
+        known = _STREAM_TYPES[kind] = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+    return known
 
 
 # Kinds of arguments, by type: an SDK's mark for "not given", something that can be read only once, or a plain value.

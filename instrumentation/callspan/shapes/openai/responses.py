@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from callspan.clients.openai.background import Background
-from callspan.clients.openai.common import (
+from callspan.core.call import Call
+from callspan.core.model import Operation, Parameters
+from callspan.core.view import field
+from callspan.shapes.openai.background import Background
+from callspan.shapes.openai.common import (
     OUTPUT_TYPES,
     plain,
     read_error,
@@ -18,10 +21,7 @@ from callspan.clients.openai.common import (
     read_usage,
     set_json,
 )
-from callspan.clients.openai.items import input_messages, item_parts, output_parts
-from callspan.core.call import Call
-from callspan.core.model import Operation, Parameters
-from callspan.core.view import field
+from callspan.shapes.openai.items import input_messages, item_parts, output_parts
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {

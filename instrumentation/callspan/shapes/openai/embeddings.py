@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from callspan.clients.openai.common import read_identity, read_parameters, read_usage, set_json
-from callspan.clients.openai.completions import text_messages
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
+from callspan.shapes.openai.common import read_identity, read_parameters, read_usage, set_json
+from callspan.shapes.openai.completions import text_messages
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {"dimensions": attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT}

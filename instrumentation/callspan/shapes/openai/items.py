@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from callspan.clients.openai.common import blob, content_parts, plain, tool_arguments, tool_call
 from callspan.core.view import field
+from callspan.shapes.openai.common import blob, content_parts, plain, tool_arguments, tool_call
 
 Part = dict[str, Any]
 

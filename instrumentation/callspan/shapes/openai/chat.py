@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from callspan.clients.openai.common import (
+from callspan.core.call import Call
+from callspan.core.model import Operation, Parameters
+from callspan.core.view import field, fields
+from callspan.shapes.openai.common import (
     OUTPUT_TYPES,
     blob,
     content_parts,
@@ -19,9 +22,6 @@ from callspan.clients.openai.common import (
     set_json,
     tool_call,
 )
-from callspan.core.call import Call
-from callspan.core.model import Operation, Parameters
-from callspan.core.view import field, fields
 from callspan_semconv import attributes as attr
 
 # Shared with text completions.
@@ -155,7 +155,7 @@ def _response(call: Call, response: Any) -> None:
 def _output(choice: Any) -> dict[str, Any]:
     message = choice.message
     parts = _assistant_parts(message, getattr(message, "content", None))
-    return {"role": message.role, "parts": parts, "finish_reason": choice.finish_reason}
+    return {"role": getattr(message, "role", None) or "assistant", "parts": parts, "finish_reason": choice.finish_reason}
 
 
 def _beside_messages(choices: Any) -> dict[str, Any]:

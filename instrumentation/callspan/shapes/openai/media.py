@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from callspan.clients.openai.common import (
+from callspan.core.call import Call
+from callspan.core.model import Operation, Parameters
+from callspan.shapes.openai.common import (
     blob,
     content_parts,
     media_part,
@@ -20,8 +22,6 @@ from callspan.clients.openai.common import (
     read_usage,
     set_json,
 )
-from callspan.core.call import Call
-from callspan.core.model import Operation, Parameters
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callspan.clients.openai.chat import PARAMETERS, READ_HERE, read_common
-from callspan.clients.openai.common import plain, read_error, read_identity, read_parameters, read_usage, set_json
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
+from callspan.shapes.openai.chat import PARAMETERS, READ_HERE, read_common
+from callspan.shapes.openai.common import plain, read_error, read_identity, read_parameters, read_usage, set_json
 from callspan_semconv import attributes as attr
 
 

@@ -1,0 +1,1 @@
+"""The shapes of OpenAI's API, which most of the field has taken over."""
