@@ -222,6 +222,18 @@ def test_importing_callspan_is_cheap() -> None:
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
+def test_price_sheets_are_loaded_with_the_client() -> None:
+    """A process without a client does not pay for them, and with one it is not the first call that does."""
+    script = (
+        "import sys, callspan, callspan_semconv\n"
+        "callspan.instrument()\n"
+        "before = 'genai_prices' in sys.modules\n"
+        "import openai\n"
+        "print(before, 'genai_prices.data' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "False True"
+
+
 def test_every_public_name_is_there() -> None:
     """What the API page lists can be imported; anything else is an AttributeError."""
     assert all(getattr(callspan, name) is not None for name in callspan.__all__)

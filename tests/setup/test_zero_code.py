@@ -103,6 +103,16 @@ def test_a_global_policy_covers_otlp_as_well(
     assert SECRET not in str(traces(server))
 
 
+def test_a_mask_covers_everything(server: SinkServer) -> None:
+    """``CALLSPAN_REDACTION`` names a mask of one's own: OTLP and the webhook get each call with matches replaced."""
+    masks = json.dumps({"plans": {"patterns": {"plan": "the secret [a-z]+"}}})
+    environment = everywhere(server) | {"OTEL_TRACES_EXPORTER": "otlp,generic_api"}
+    ran_well(run(CALLS, CALLSPAN_REDACTION="plans", CALLSPAN_MASKS=masks, **environment))
+    assert (len(traces(server)), len(payloads(server))) == (3, 2)
+    everything = str(traces(server)) + json.dumps(payloads(server))
+    assert (SECRET in everything, everything.count("[PLAN]")) == (False, 4)
+
+
 def test_a_sink_named_twice_gets_each_call_once(server: SinkServer, distro: Path) -> None:
     """In ``OTEL_TRACES_EXPORTER`` and in ``callbacks``, beside the distribution that builds it as well."""
     environment = everywhere(server) | {"OTEL_TRACES_EXPORTER": "generic_api,otlp"}
@@ -140,12 +150,31 @@ def test_one_error_costs_one_thing(environment: dict[str, str], said: str, serve
     assert SECRET in str(traces(server))
 
 
+def test_a_sink_whose_policy_is_wrong_gets_nothing(server: SinkServer) -> None:
+    """Nobody knows what it may see; the others work as before."""
+    environment = everywhere(server) | {"OTEL_TRACES_EXPORTER": "otlp,generic_api"}
+    finished = run(CALLS, CALLSPAN_CALLBACK_SETTINGS='{"generic_api": {"redaction": "pi"}}', **environment)
+    assert (finished.code, finished.out) == (0, "done\n")
+    assert "CALLSPAN_CALLBACK_SETTINGS.generic_api.redaction: unknown policy 'pi'; expected one of" in finished.err
+    assert (len(traces(server)), payloads(server)) == (3, [])
+    assert SECRET in str(traces(server))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("litellm_settings: {calbacks: [local]}", "litellm_settings.calbacks: unknown key; did you mean callbacks?"),
         ("litellm_settings: {turn_off_message_logging: maybe}", "expected true or false, got 'maybe'"),
         ("litellm_settings: [", "line 1: expected YAML"),
+        (
+            "callspan_settings: {redaction: nome}",
+            "callspan_settings.redaction: unknown policy 'nome'; did you mean none?",
+        ),
+        ("callspan_settings: {masks: {pii: {patterns: {a: '('}}}, redaction: pii}", "pii.patterns: mask pattern 'a': "),
+        (
+            "callspan_settings: {masks: {pii: {callables: [no.such]}}}",
+            "callables: no.such: cannot import it: ModuleNot",
+        ),
     ],
 )
 def test_an_unreadable_file_withholds_content(text: str, said: str, server: SinkServer, tmp_path: Path) -> None:
