@@ -76,12 +76,14 @@ def no_reader_fails() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def context_is_restored(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A call leaves nothing attached behind, and detaches in the context in which it attached."""
+    """A call leaves nothing attached behind, and OpenTelemetry has nothing to warn of: a token detached in a foreign
+    context, a span ended twice.
+    """
     before = get_current()
     with caplog.at_level(logging.WARNING, "opentelemetry"):
         yield
     assert get_current() == before
-    assert "Failed to detach context" not in caplog.text
+    assert not [record for record in caplog.get_records("call") if record.name.startswith("opentelemetry")]
 
 
 @pytest.fixture(scope="session")

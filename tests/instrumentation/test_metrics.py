@@ -43,6 +43,7 @@ async def test_metrics_of_a_call(stream: bool, metrics: InMemoryMetricReader, ex
     assert set(found) == ({DURATION, TOKENS, FIRST_CHUNK} if stream else {DURATION, TOKENS})
     (duration,) = found[DURATION]
     assert dict(duration.attributes) == labels
+    assert duration.count == 1
     assert 0 < duration.sum < 10
     counts = {point.attributes[attr.GEN_AI_TOKEN_TYPE]: point.sum for point in found[TOKENS]}
     assert counts == {"input": span[attr.GEN_AI_USAGE_INPUT_TOKENS], "output": span[attr.GEN_AI_USAGE_OUTPUT_TOKENS]}

@@ -121,7 +121,8 @@ async def test_dropped(api: Api, way: Any, spans: Spans, either: Any) -> None:
     del opened
     await collect_garbage(spans)
     span = spans.one()
-    assert span.end in ("abandoned", "closed")
+    # Where the application holds the SDK's own stream, that closes the connection first.
+    assert span.end in (("abandoned",) if way is ways.stream else ("abandoned", "closed"))
     check_partial(span, api, end=span.end)
 
 

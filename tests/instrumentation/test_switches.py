@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+import wrapt
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
@@ -52,6 +53,7 @@ async def test_uninstrument_stops(spans: Spans, either: Any) -> None:
     await call(either)
     assert len(spans.all) == 1
     assert not patched()
+    assert not isinstance(vars(type(either.chat.completions))["create"], wrapt.FunctionWrapper)
     uninstrument()
 
 
