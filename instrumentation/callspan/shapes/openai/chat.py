@@ -155,7 +155,8 @@ def _response(call: Call, response: Any) -> None:
 def _output(choice: Any) -> dict[str, Any]:
     message = choice.message
     parts = _assistant_parts(message, getattr(message, "content", None))
-    return {"role": getattr(message, "role", None) or "assistant", "parts": parts, "finish_reason": choice.finish_reason}
+    role = getattr(message, "role", None) or "assistant"
+    return {"role": role, "parts": parts, "finish_reason": choice.finish_reason}
 
 
 def _beside_messages(choices: Any) -> dict[str, Any]:
