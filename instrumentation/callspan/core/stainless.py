@@ -1,0 +1,43 @@
+"""What the SDKs that Stainless generates have in common: openai, anthropic, groq, together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from callspan.core.endpoints import EndpointCache
+from callspan.core.model import Endpoint, endpoint
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def endpoints(
+    provider: Callable[[Any, str], str], more: Callable[[str], dict[str, Any]] = lambda _: {}
+) -> Callable[[Any], Endpoint]:
+    """Resolve the endpoint of a resource (``client.chat.completions``) by its client's base URL.
+
+    Args:
+        provider: names the provider, given the client object and the host.
+        more: further start attributes, given the provider.
+    """
+
+    def resolve(sdk_client: Any) -> Endpoint:
+        url = sdk_client.base_url
+        name = provider(sdk_client, url.host)
+        return endpoint(name, url.host, url.port or _PORTS.get(url.scheme), **more(name))
+
+    # The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.
+    cache = EndpointCache(lambda sdk_client: vars(sdk_client).get("_base_url"), resolve)
+    return lambda resource: cache(resource._client)  # noqa: SLF001 - resources name their client no other way
+
+
+def by_class(names: dict[str, str], sdk_client: Any) -> str | None:
+    """The provider that the client's class, or one of its bases, stands for: applications subclass the clients."""
+    return next((names[kind.__name__] for kind in type(sdk_client).__mro__ if kind.__name__ in names), None)
+
+
+def raw_response(result: Any) -> Any:
+    """The HTTP response inside the results of ``with_raw_response`` and ``with_streaming_response``."""
+    # Looked up in the object's own dict: a miss by attribute is slow on pydantic models.
+    state = getattr(result, "__dict__", None)
+    return state.get("http_response") if state else None
