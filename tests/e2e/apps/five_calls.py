@@ -1,11 +1,12 @@
 """An application that knows nothing of callspan: a chat, a stream, a response, a tool call and an error."""
 
 import os
+from typing import Any
 
 import openai
 
 said = os.environ.get("SAID", "Why is the sky blue?")  # is everywhere where content can be
-client = openai.OpenAI(max_retries=0)
+client: Any = openai.OpenAI(max_retries=0)
 system, user = {"role": "system", "content": f"Be {said}"}, {"role": "user", "content": said}
 schema = {"type": "object", "properties": {"query": {"const": said}}}
 tool = {"type": "function", "function": {"name": "look_up", "description": said, "parameters": schema}}
