@@ -85,6 +85,7 @@ class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     """Proxy of a synchronous stream."""
 
     __aenter__ = __aexit__ = _Absent()
+    __len__ = __getitem__ = None  # a stream is neither sized nor a sequence, whatever wrapt's class can pass on
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped)
@@ -124,6 +125,7 @@ class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
     """Proxy of an asynchronous stream."""
 
     __enter__ = __exit__ = _Absent()
+    __len__ = __getitem__ = None
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped)
