@@ -234,7 +234,7 @@ class DatadogLLMObsSpanExporter(_DatadogExporter):
                 span = shorten(span)
                 span["tags"].append(SHORTENED_TAG)
             if self._is_agent:
-                span = as_agent_event(span, self._origin.service, installed_version("callspan"))
+                span = as_agent_event(span, item, self._origin.service, installed_version("callspan"))
             return jsonio.dump_bytes(span)
 
         return fitted(entry, _MAX_SPAN_BYTES)

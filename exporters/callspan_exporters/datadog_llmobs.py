@@ -53,25 +53,25 @@ def llmobs_span(item: Item, payload: StandardLoggingPayload, tags: list[str]) ->
     return span
 
 
-def as_agent_event(span: dict[str, Any], ml_app: str, version: str) -> dict[str, Any]:
-    """The same span as an Agent passes it on: the kind and the model's name have other places.
+def as_agent_event(span: dict[str, Any], item: Item, ml_app: str, version: str) -> dict[str, Any]:
+    """The same span as an Agent passes it on: kind, model and the ids of the trace have other places.
 
     Args:
         span: from `llmobs_span`; not changed.
+        item: the call.
         ml_app: the application's name, which travels as a tag.
         version: of what sends it.
     """
-    meta = dict(span["meta"])
-    meta["span"] = {"kind": meta.pop("kind")}
+    meta = {key: value for key, value in span["meta"].items() if key != "kind" and value is not None}
+    meta["span"] = {"kind": span["meta"]["kind"]}
     meta["model_name"] = meta["metadata"]["model_name"]
     meta["model_provider"] = meta["metadata"]["model_provider"]
-    if meta["error"] is None:
-        del meta["error"]
     event = {key: value for key, value in span.items() if key != "apm_id"}
-    event |= {"meta": meta, "tags": [f"ml_app:{ml_app}", *span["tags"]], "_dd": {"span_id": span["span_id"]}}
-    event["_dd"]["trace_id"] = span["trace_id"]
-    if "apm_id" in span:
-        event["_dd"]["apm_trace_id"] = span["apm_id"]
+    event |= {"meta": meta, "tags": [f"ml_app:{ml_app}", *span["tags"]]}
+    context = item.span.get_span_context()
+    if context is not None and context.is_valid:
+        trace = f"{context.trace_id:032x}"
+        event["_dd"] = {"span_id": str(context.span_id), "trace_id": trace, "apm_trace_id": trace}
     return {"_dd.stage": "raw", "_dd.tracer_version": version, "event_type": "span", "spans": [event]}
 
 

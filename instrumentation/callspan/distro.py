@@ -49,7 +49,8 @@ def _set_up() -> None:
         standing, wrong = sdk.standing(provider, loaded.settings)
         problems += [*wrong, *install(loaded, provider, standing, strict=False)]
     else:
-        _logger.error("callspan: the tracer provider is a %s, not the SDK's: no sinks", type(provider).__name__)
+        kind = type(provider)
+        _logger.error("callspan: the tracer provider is %s.%s, not the SDK's: no sinks", kind.__module__, kind.__name__)
     activate_clients(loaded.settings, clients=())
     if loaded.settings.sigterm_flush_s:
         flush_on_sigterm(loaded.settings.sigterm_flush_s)

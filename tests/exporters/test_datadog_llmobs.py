@@ -207,7 +207,8 @@ def test_an_agent_takes_it(datadog_agent: DatadogAgent, monkeypatch: pytest.Monk
     monkeypatch.setenv("LITELLM_DD_AGENT_HOST", "127.0.0.1")
     monkeypatch.setenv("LITELLM_DD_LLM_OBS_PORT", str(datadog_agent.port))
     exporter = DatadogLLMObsSpanExporter(service="shop")
-    assert exporter.export([llm_span(), llm_span(error="boom")]) is SpanExportResult.SUCCESS
+    call = llm_span()
+    assert exporter.export([call, llm_span(error="boom")]) is SpanExportResult.SUCCESS
     exporter.shutdown()
     done, failed = datadog_agent.llmobs_events()
     assert (done["event_type"], done["_dd.stage"]) == ("span", "raw")
@@ -217,6 +218,9 @@ def test_an_agent_takes_it(datadog_agent: DatadogAgent, monkeypatch: pytest.Monk
     assert span["meta"]["output"]["messages"][0]["content"] == "I am a test."
     assert span["metrics"]["total_cost"] == 1.35e-05
     assert "ml_app:shop" in span["tags"]
+    context = call.get_span_context()
+    assert context is not None
+    assert span["_dd"]["apm_trace_id"] == f"{context.trace_id:032x}"
     assert failed["spans"][0]["meta"]["error"]["message"] == "boom"
 
 

@@ -35,6 +35,10 @@ class DatadogAgent:
         wanted = [request for request in requests if request["url"].endswith("/api/v2/llmobs")]
         return [event for request in wanted for event in json.loads(base64.b64decode(request["body"]))]
 
+    def apm_spans(self) -> list[dict[str, Any]]:
+        """The spans of Datadog's tracer."""
+        return [span for trace in json.loads(self._get("/test/session/traces")) for span in trace]
+
     def clear(self) -> None:
         """Forget what came so far."""
         self._get("/test/session/clear")

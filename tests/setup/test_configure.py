@@ -156,7 +156,7 @@ def test_the_applications_processors_stay_what_they_are(provider: TracerProvider
         ({"callbacks": ["lanfuse"]}, "unknown sink 'lanfuse'; did you mean 'langfuse'?"),
         ({"callbacks": 3}, "configure(callbacks=...): expected a list of sink names (in code also exporters), got 3"),
         ({"calbacks": ["local"]}, "unknown argument calbacks; expected callbacks, "),
-        ({"tracer_provider": object()}, "tracer_provider= is a object; expected one of the OpenTelemetry SDK"),
+        ({"tracer_provider": object()}, "tracer_provider= is a builtins.object; expected one of the OpenTelemetry SDK"),
         ({"callbacks": ["nowhere.handler"]}, "nowhere.handler: cannot import it: ModuleNotFoundError"),
         ({"callbacks": ["json.dumps"]}, "expected a SpanExporter instance, got function; custom callbacks"),
         (

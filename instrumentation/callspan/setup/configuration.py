@@ -144,7 +144,6 @@ def _provider(given: TracerProvider | None, settings: Settings) -> tuple[TracerP
         return new, standing
     if not isinstance(provider, TracerProvider):
         where = "tracer_provider=" if given is not None else "the global tracer provider"
-        raise ConfigurationError(
-            f"configure(): {where} is a {type(provider).__name__}; expected one of the OpenTelemetry SDK"
-        )
+        kind = f"{type(provider).__module__}.{type(provider).__name__}"
+        raise ConfigurationError(f"configure(): {where} is a {kind}; expected one of the OpenTelemetry SDK")
     return provider, Standing()
