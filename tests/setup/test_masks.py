@@ -164,7 +164,10 @@ WRONG = [
     ({"masks": {"none": {}}}, "masks{}.none: a mask cannot be named 'none'"),
     ({"masks": {"pii": {"paterns": {}}}}, "masks{}.pii.paterns: unknown key; did you mean patterns?"),
     ({"masks": {"pii": {"builtin": ["emial"]}}}, "masks{}.pii.builtin: unknown mask pattern 'emial': expected one of"),
-    ({"masks": {"pii": {"patterns": {"a": "("}}}}, "masks{}.pii.patterns: mask pattern 'a': expected a regular"),
+    (
+        {"redaction": "pii", "masks": {"pii": {"patterns": {"a": "("}}}},
+        "masks{}.pii.patterns: mask pattern 'a': expected a regular",
+    ),
     ({"masks": {"pii": {"patterns": ["EMP"]}}}, "masks{}.pii.patterns: expected a mapping"),
     (
         {"masks": {"pii": {"callables": ["no.such"]}}},
