@@ -66,6 +66,35 @@ def metrics(exported: Spans, tracer_provider: TracerProvider) -> Iterator[InMemo
     provider.shutdown()
 
 
+@pytest.fixture
+def replayed(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Any]:
+    """``await replayed(exchanges, way, call, differences)``: every exchange is made without and with instrumentation.
+
+    All must be right: the application sees the same, and ``differences(exchange, span, error)`` finds none.
+    """
+
+    async def problems(exchange: dict[str, Any], way: str, call: Any, differences: Any) -> list[str]:
+        uninstrument()
+        expected = await call(exchange, way)
+        instrument(tracer_provider=tracer_provider)
+        exported.exporter.clear()
+        *seen, error = await call(exchange, way)
+        found = [] if seen == list(expected[:-1]) else ["the application sees a difference"]
+        if repr(error) != repr(expected[-1]):
+            found.append(f"error {error!r}, not {expected[-1]!r}")
+        return found + differences(exchange, exported.one(), error)
+
+    async def run(exchanges: list[dict[str, Any]], way: str, call: Any, differences: Any) -> None:
+        wrong = {each["name"]: await problems(each, way, call, differences) for each in exchanges}
+        wrong = {name: found for name, found in wrong.items() if found}
+        print(f"{way}: {len(exchanges) - len(wrong)} of {len(exchanges)} exchanges right")
+        assert exchanges
+        assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
+
+    yield run
+    uninstrument()
+
+
 @pytest.fixture(autouse=True)
 def no_reader_fails() -> Iterator[None]:
     """No part of callspan failed behind the guard; a module that breaks it on purpose overrides this."""

@@ -1,27 +1,40 @@
 """Recorded provider exchanges, and what a call read from them must say: an oracle of its own, from the raw JSON."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 DIRECTORY = Path(__file__).parents[3] / "shared" / "recordings"
-FILES = ("openai.jsonl", "openai-compatible.jsonl")
 
 Json = dict[str, Any]
 ToolCall = tuple[str | None, str | None, Any]  # name, id, arguments
 
 
-def load() -> list[Json]:
-    """Every exchange; those whose content type was not recorded get the one that goes with their body."""
+def needed(test: Any) -> Any:
+    """Mark a test that reads the recordings."""
+    absent = pytest.mark.skipif(not DIRECTORY.is_dir(), reason="the provider recordings are not beside this checkout")
+    return pytest.mark.recordings(absent(test))
+
+
+def load(*providers: str) -> list[Json]:
+    """Every exchange of ``<provider>.jsonl``; where no content type was recorded, the one that goes with the body."""
     exchanges = []
-    for name in FILES:
-        for number, line in enumerate((DIRECTORY / name).read_text("utf-8").splitlines()):
+    for name in providers:
+        for number, line in enumerate((DIRECTORY / f"{name}.jsonl").read_text("utf-8").splitlines()):
             exchange = json.loads(line)
             kind = "text/event-stream" if exchange["streaming"] and exchange["status"] == 200 else "application/json"
             exchange["headers"].setdefault("content-type", kind)
-            exchanges.append({**exchange, "name": f"{name.removesuffix('.jsonl')}:{number}"})
+            exchanges.append({**exchange, "name": f"{name}:{number}"})
     return exchanges
+
+
+def body(exchange: Json) -> bytes:
+    """The body of the recorded answer."""
+    return base64.b64decode(exchange["body_base64"]) if "body_base64" in exchange else str(exchange["body"]).encode()
 
 
 def events(exchange: Json) -> Iterator[Json]:

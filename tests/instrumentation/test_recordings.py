@@ -1,225 +1,30 @@
 """Recorded exchanges with real providers, replayed through the real client: a call counts if all of it is right."""
 
-import copy
-import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from callspan_semconv import attributes as attr
 from tests.instrumentation import recordings
-from tests.instrumentation.support import Read, Spans, answering, async_answering, collect, httpx, settle
+from tests.instrumentation.replay import STAINLESS_WAYS, Stainless, differences
 
-pytestmark = [
-    pytest.mark.recordings,
-    pytest.mark.skipif(
-        not recordings.DIRECTORY.is_dir(), reason="the provider recordings are not beside this checkout"
-    ),
-    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),  # compatible servers send odd types
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")  # servers send odd types
 
-PATHS = {
-    "chat": ("/chat/completions", "chat.completions"),
-    "completions": ("/completions", "completions"),
-    "embeddings": ("/embeddings", "embeddings"),
-    "responses": ("/responses", "responses"),
-}
-# Parameters with an attribute of their own; all others are in callspan.request.parameters.
-NAMED = {
-    "model": attr.GEN_AI_REQUEST_MODEL,
-    "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
-    "top_p": attr.GEN_AI_REQUEST_TOP_P,
-    "frequency_penalty": attr.GEN_AI_REQUEST_FREQUENCY_PENALTY,
-    "presence_penalty": attr.GEN_AI_REQUEST_PRESENCE_PENALTY,
-    "max_tokens": attr.GEN_AI_REQUEST_MAX_TOKENS,
-    "max_completion_tokens": attr.GEN_AI_REQUEST_MAX_TOKENS,
-    "max_output_tokens": attr.GEN_AI_REQUEST_MAX_TOKENS,
-    "seed": attr.GEN_AI_REQUEST_SEED,
-    "reasoning_effort": attr.GEN_AI_REQUEST_REASONING_LEVEL,
-    "service_tier": attr.OPENAI_REQUEST_SERVICE_TIER,
-    "previous_response_id": attr.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID,
-    "conversation": attr.GEN_AI_CONVERSATION_ID,
-}
-CONTENT = {"messages", "input", "prompt", "tools", "instructions", "stream"}
+OPENAI = Stainless(
+    openai.OpenAI,
+    openai.AsyncOpenAI,
+    openai.OpenAIError,
+    {
+        "chat": ("chat.completions", "/chat/completions"),
+        "completions": ("completions", "/completions"),
+        "embeddings": ("embeddings", "/embeddings"),
+        "responses": ("responses", "/responses"),
+    },
+)
 
 
-class Provider:
-    """The recorded provider: answers every request with the recorded answer, and keeps the body that came."""
-
-    def __init__(self, exchange: dict[str, Any]) -> None:
-        self._exchange = exchange
-        self.bodies: list[bytes] = []
-
-    def __call__(self, request: Any) -> Any:
-        self.bodies.append(request.content)
-        headers = self._exchange["headers"]
-        return httpx.Response(self._exchange["status"], headers=headers, content=self._exchange["body"].encode())
-
-
-async def replay(exchange: dict[str, Any], way: str) -> tuple[Any, bytes, BaseException | None]:
-    """Make the recorded call; what the application gets, in plain data, the body sent, and the exception."""
-    provider = Provider(exchange)
-    path, resource_name = PATHS[exchange["operation"]]
-    options: Any = {
-        "base_url": exchange["url"].partition("?")[0].removesuffix(path),
-        "api_key": "sk-local",
-        "max_retries": 0,
-    }
-    if way == "async":
-        client: Any = openai.AsyncOpenAI(http_client=async_answering(provider), **options)
-    else:
-        client = openai.OpenAI(http_client=answering(provider), **options)
-    resource = client
-    for name in resource_name.split("."):
-        resource = getattr(resource, name)
-    arguments = copy.deepcopy(exchange["request"])
-    known = inspect.signature(resource.create).parameters
-    kwargs = {key: value for key, value in arguments.items() if key in known}
-    if rest := {key: value for key, value in arguments.items() if key not in known}:
-        kwargs["extra_body"] = rest
-    error: BaseException | None = None
-    result: Any = None
-    try:
-        result = await called(resource, kwargs, way)
-    except openai.OpenAIError as raised:
-        error = raised
-    await settle(client.close())
-    assert arguments == exchange["request"]
-    return plain(result), provider.bodies[0], error
-
-
-async def called(resource: Any, kwargs: Any, way: str) -> Any:
-    if way == "raw":
-        result = resource.with_raw_response.create(**kwargs).parse()
-    elif way == "streaming response":
-        with resource.with_streaming_response.create(**kwargs) as response:
-            return list(response.iter_lines())
-    else:
-        result = await settle(resource.create(**kwargs))
-    return await collect(result) if kwargs.get("stream") else result
-
-
-def plain(result: Any) -> Any:
-    if isinstance(result, list):
-        return [plain(item) for item in result]
-    return (type(result), result.model_dump()) if hasattr(result, "model_dump") else result
-
-
-@pytest.mark.parametrize("way", ["sync", "async", "raw", "streaming response"])
-async def test_every_exchange_is_recorded_right(way: str, exported: Spans, replayed: Any) -> None:
+@recordings.needed
+@pytest.mark.parametrize("way", STAINLESS_WAYS)
+async def test_every_exchange_is_recorded_right(way: str, replayed: Any) -> None:
     """Every recorded exchange gives a span with all that the provider said, and the application sees no difference."""
-    wrong: dict[str, list[str]] = {}
-    exchanges = recordings.load()
-    for exchange in exchanges:
-        problems = await replayed(exchange, way)
-        if problems:
-            wrong[exchange["name"]] = problems
-    print(f"{way}: {len(exchanges) - len(wrong)} of {len(exchanges)} exchanges right")
-    assert not wrong, "\n".join(f"{name}: {problems}" for name, problems in wrong.items())
-
-
-@pytest.fixture
-def replayed(exported: Spans, tracer_provider: Any) -> Iterator[Any]:
-    """Replays an exchange without and with instrumentation, and says what is wrong."""
-    from callspan.instrumentors import instrument, uninstrument
-
-    async def run(exchange: dict[str, Any], way: str) -> list[str]:
-        uninstrument()
-        expected = await replay(exchange, way)
-        instrument(tracer_provider=tracer_provider)
-        exported.exporter.clear()
-        result, body, error = await replay(exchange, way)
-        problems = [] if (result, body) == expected[:2] else ["the application sees a difference"]
-        if repr(error) != repr(expected[2]):
-            problems.append(f"error {error!r}, not {expected[2]!r}")
-        return problems + differences(exchange, exported.one(), error)
-
-    yield run
-    uninstrument()
-
-
-def differences(exchange: dict[str, Any], span: Read, error: BaseException | None) -> list[str]:
-    """What the span lacks or has wrong."""
-    pairs = {**request_pairs(exchange, span), **answer_pairs(exchange, span, error)}
-    return [f"{name}: {seen!r}, not {wanted!r}" for name, (seen, wanted) in pairs.items() if seen != wanted]
-
-
-def request_pairs(exchange: dict[str, Any], span: Read) -> dict[str, tuple[Any, Any]]:
-    request = exchange["request"]
-    rest = span.parameters or {}
-    pairs = {
-        name: (span.get(NAMED[name]) if name in NAMED else rest.get(name), value)
-        for name, value in request.items()
-        if name not in CONTENT | {"stop", "n", "encoding_format"}
-    }
-    if request.get("n", 1) != 1:
-        pairs["n"] = (span.get(attr.GEN_AI_REQUEST_CHOICE_COUNT), request["n"])
-    if "stop" in request:
-        stop = request["stop"]
-        pairs["stop"] = (list(span[attr.GEN_AI_REQUEST_STOP_SEQUENCES]), [stop] if isinstance(stop, str) else stop)
-    if "encoding_format" in request:
-        pairs["encoding"] = (span.get(attr.GEN_AI_REQUEST_ENCODING_FORMATS), (request["encoding_format"],))
-    if "instructions" in request:
-        parts = span.json(attr.GEN_AI_SYSTEM_INSTRUCTIONS)
-        pairs["instructions"] = (parts, [{"type": "text", "content": request["instructions"]}])
-    pairs["stream"] = (bool(span.get(attr.GEN_AI_REQUEST_STREAM)), exchange["streaming"])
-    tools = span.json(attr.GEN_AI_TOOL_DEFINITIONS) or []
-    offered = [{"type": "function", **t["function"]} if "function" in t else t for t in request.get("tools", ())]
-    pairs["tools"] = (tools, offered)
-    said = [
-        (message["role"], "".join(part["content"] for part in message["parts"] if part["type"] == "text"))
-        for message in span.input
-    ]
-    wanted = recordings.prompt(request)
-    pairs["prompt"] = ([None if want is None else has for has, want in zip(said, wanted, strict=False)], wanted)
-    parts = [part for message in span.input for part in message["parts"]]
-    used = [
-        (part.get("id"), part["arguments"] if part["type"] == "tool_call" else text_of(part["response"]))
-        for part in parts
-        if part["type"] in ("tool_call", "tool_call_response")
-    ]
-    pairs["prompt's tools"] = (used, recordings.prompt_tools(request))
-    return pairs
-
-
-def answer_pairs(exchange: dict[str, Any], span: Read, error: BaseException | None) -> dict[str, tuple[Any, Any]]:
-    if error is not None:
-        return {"error": (span.get(attr.ERROR_TYPE), f"openai.{type(error).__name__}")}
-    operation, whole = exchange["operation"], recordings.answer(exchange)
-    usage = tuple(
-        span.get(name)
-        for name in (
-            attr.GEN_AI_USAGE_INPUT_TOKENS,
-            attr.GEN_AI_USAGE_OUTPUT_TOKENS,
-            attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
-            attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
-        )
-    )
-    pairs: dict[str, tuple[Any, Any]] = {
-        "id": (span.get(attr.GEN_AI_RESPONSE_ID), whole.get("id")),
-        "model": (span.get(attr.GEN_AI_RESPONSE_MODEL), whole.get("model")),
-        "tokens": (usage, recordings.tokens(whole)),
-        "status": (span.ok, True),
-    }
-    if operation == "embeddings":
-        return {**pairs, "vector": (span.get(attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT), recordings.vector_length(whole))}
-    reasons = span.get(attr.GEN_AI_RESPONSE_FINISH_REASONS)
-    pairs["finish reasons"] = (reasons and list(reasons), recordings.finish_reasons(operation, whole))
-    pairs["output"] = (outputs_of(span), recordings.outputs(operation, whole))
-    return pairs
-
-
-def outputs_of(span: Read) -> list[tuple[str, list[Any]]]:
-    return [
-        (
-            "".join(part["content"] for part in message["parts"] if part["type"] == "text"),
-            [(p.get("name"), p.get("id"), p.get("arguments")) for p in message["parts"] if p["type"] == "tool_call"],
-        )
-        for message in span.output or ()
-    ]
-
-
-def text_of(response: Any) -> str | None:
-    return response if isinstance(response, str) else None
+    await replayed(recordings.load("openai", "openai-compatible"), way, OPENAI, differences)
