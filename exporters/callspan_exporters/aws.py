@@ -4,19 +4,17 @@ botocore signs, callspan's own transport sends: the same connections, timeouts, 
 sink. (An S3 client with a runtime of its own threads was measured to hang for good in a forked worker.)
 """
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from callspan_exporters.extras import require
+from callspan_exporters.process_lock import ProcessLock
 from callspan_exporters.sink import Request
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
-
-_MISSING: Final = "the {extra} sink needs botocore: pip install 'callspan[{extra}]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +43,27 @@ class AWSIdentity:
 
 
 class AWSSigner:
-    """Signs requests (Signature Version 4) for S3.
+    """Signs requests (Signature Version 4).
 
     Credentials are looked up at the first request and refreshed by botocore; nothing is read before.
 
     Args:
         identity: who signs.
         region: the region to sign for.
-        extra: the name of the extra of callspan that brings botocore, for the error.
+        service: what is signed for, as in an ARN: ``s3``, ``dynamodb``.
+        extra: the name of the sink, and of the extra that brings botocore, for the error.
 
     Raises:
         ImportError: botocore is not installed; says what to install.
     """
 
-    def __init__(self, identity: AWSIdentity, region: str, extra: str) -> None:
-        if find_spec("botocore") is None:
-            raise ImportError(_MISSING.format(extra=extra))
+    def __init__(self, identity: AWSIdentity, region: str, *, service: str, extra: str) -> None:
+        require("botocore", sink=extra, extra=extra)
         self._identity = identity
         self._region = region
+        self._service = service
         self._credentials: Credentials | None = None
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def sign(self, request: Request) -> Request:
         """Add the signature's headers.
@@ -72,11 +71,12 @@ class AWSSigner:
         Raises:
             botocore.exceptions.BotoCoreError: there are no credentials, or the role cannot be assumed.
         """
-        from botocore.auth import S3SigV4Auth  # noqa: PLC0415 - an extra's library, needed by this sink only
+        from botocore.auth import S3SigV4Auth, SigV4Auth  # noqa: PLC0415 - an extra's library, needed by few sinks
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
 
         signed = AWSRequest(request.method, request.target, headers=dict(request.headers), data=request.body)
-        S3SigV4Auth(self._current(), "s3", self._region).add_auth(signed)
+        algorithm = S3SigV4Auth if self._service == "s3" else SigV4Auth  # S3 does not normalise paths
+        algorithm(self._current(), self._service, self._region).add_auth(signed)
         return replace(request, headers=dict(signed.headers.items()))
 
     def _current(self) -> Any:

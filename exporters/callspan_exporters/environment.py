@@ -2,6 +2,10 @@
 
 import math
 import os
+from typing import Final
+
+_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_FALSE: Final = frozenset({"false", "0", "no", "off", ""})
 
 
 def first_variable(*names: str) -> tuple[str, str] | None:
@@ -55,3 +59,16 @@ def number(value: float | None, default: float, *names: str, least: float, most:
         message = f"{source}: {given!r} is not a number {bounds}"
         raise ValueError(message)
     return result
+
+
+def flag(value: object, where: str) -> bool:
+    """A boolean setting; text too, because a variable is text.
+
+    Raises:
+        ValueError: it is neither true nor false; names ``where``.
+    """
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        message = f"{where} is {value!r}; expected true or false"
+        raise ValueError(message)
+    return text in _TRUE

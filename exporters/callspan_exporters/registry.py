@@ -26,9 +26,12 @@ _WEBHOOK: Final = "callspan_exporters.webhook"
 
 SINKS: Final[Mapping[str, Sink]] = {
     "athina": Sink("callspan_exporters.athina:AthinaSpanExporter"),
+    "azure_storage": Sink("callspan_exporters.azure:AzureBlobSpanExporter", extra="azure"),
     "console": Sink("opentelemetry.sdk.trace.export:ConsoleSpanExporter"),
     "datadog": Sink("callspan_exporters.datadog:DatadogLogsSpanExporter"),
     "datadog_llm_observability": Sink("callspan_exporters.datadog:DatadogLLMObsSpanExporter"),
+    "dynamodb": Sink("callspan_exporters.dynamodb:DynamodbSpanExporter", extra="dynamodb"),
+    "gcs_bucket": Sink("callspan_exporters.gcs:GCSSpanExporter", extra="gcs"),
     "generic": Sink(f"{_WEBHOOK}:LegacyWebhookSpanExporter"),
     "generic_api": Sink(f"{_WEBHOOK}:WebhookSpanExporter"),
     "honeycomb": Sink("callspan_exporters.otlp:HoneycombSpanExporter"),

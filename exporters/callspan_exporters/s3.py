@@ -3,29 +3,24 @@
 import base64
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 from callspan_exporters import tls
 from callspan_exporters.aws import AWSSigner
-from callspan_exporters.delivery.classify import classify_http, error_words, retry_after_s
+from callspan_exporters.delivery.classify import classify_http, coded_reason, retry_after_s
 from callspan_exporters.delivery.http import HTTPTransport
-from callspan_exporters.s3_keys import batch_key, disposition, object_key
-from callspan_exporters.s3_settings import S3Settings, read
-from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
-from callspan_semconv import StandardLoggingPayload, jsonio
+from callspan_exporters.object_store import ObjectStoreExporter
+from callspan_exporters.s3_settings import read
+from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, Verdict
 
 _HEADERS: Final = {
     "content-language": "en",
     "cache-control": "private, immutable, max-age=31536000, s-maxage=0",
 }
 _CODE: Final = re.compile(rb"<Code>([A-Za-z]{3,60})</Code>")
-_DATA_URL: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+")
-_BASE64_KEYS: Final = frozenset({"file_data", "input_audio.data", "audio.data", "b64_json"})
-_STRIPPED: Final = "[BASE64_REDACTED]"
 # Amazon S3, "List of error codes". What an operator can do about an answer; the same words every time, for the log.
 _ADVICE: Final = {
     "InvalidAccessKeyId": "the access key id does not exist: check s3_aws_access_key_id or AWS_ACCESS_KEY_ID",
@@ -45,9 +40,10 @@ _TERMINAL: Final = frozenset(
 )
 # Some recoverable troubles come as 400 or 409.
 _PASSING: Final = frozenset({"ExpiredToken", "RequestTimeout", "OperationAborted", "SlowDown", "TokenRefreshRequired"})
+_SAID: Final = dict.fromkeys(_TERMINAL | _PASSING, "") | _ADVICE
 
 
-class S3SpanExporter(SinkExporter):
+class S3SpanExporter(ObjectStoreExporter):
     """Every LLM call, success or failure, as one `StandardLoggingPayload` object in a bucket.
 
     The key is ``[path/][team alias/][key alias/]YYYY-MM-DD/[HH/]time-HH-MM-SS-ffffff_{id}.json``, from the call's start
@@ -93,29 +89,30 @@ class S3SpanExporter(SinkExporter):
     ) -> None:
         settings = read({"s3_bucket_name": s3_bucket_name, **options} if s3_bucket_name else options)
         super().__init__(
+            objects=settings.objects,
+            concurrency=settings.max_concurrent_uploads,
             name=name,
             batching=Batching(max_items=settings.batch_size, interval_s=settings.flush_interval_s),
             export_timeout_s=export_timeout_s,
             request_timeout_s=request_timeout_s,
         )
-        self.concurrency = settings.max_concurrent_uploads
         self._settings = settings
-        self._signer = AWSSigner(settings.identity, settings.region, extra=self.sink)
+        self._signer = AWSSigner(settings.identity, settings.region, service="s3", extra=self.sink)
         self._transport = HTTPTransport(
             max_connections=settings.max_concurrent_uploads,
             tls=tls.context(settings.tls, verify=settings.verify),
         )
 
-    def encode(self, items: Sequence[Item]) -> Iterable[Request]:
-        """One request per call, or per folder with ``batch_file_upload``."""
-        calls = [(item, _written(item.payload, self._settings)) for item in items if item.payload is not None]
-        if self._settings.batch_file_upload:
-            yield from self._files(calls)
-            return
-        for item, payload in calls:
-            headers = {"content-type": "application/json", "content-disposition": disposition(payload)}
-            body = jsonio.dump_bytes(payload)
-            yield self._request([item], object_key(payload, self._settings), body, headers)
+    def upload(self, items: Sequence[Item], key: str, body: bytes, headers: Mapping[str, str]) -> Request:
+        """Put one object."""
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        return Request(
+            items=items,
+            body=body,
+            target=self._settings.base_url + quote(key, safe="/"),
+            headers={**_HEADERS, **headers, "content-md5": digest, **self._settings.encryption},
+            method="PUT",
+        )
 
     def send(self, request: Request, timeout_s: float) -> Response:
         """Sign and put one object."""
@@ -130,7 +127,7 @@ class S3SpanExporter(SinkExporter):
             return Outcome(Verdict.DELIVERED)
         found = _CODE.search(response.body)
         code = found[1].decode() if found else ""
-        return replace(self._verdict(code, response), reason=_reason(response.status, code))
+        return replace(self._verdict(code, response), reason=coded_reason(response.status, code, _SAID))
 
     def shutdown(self) -> None:
         """Close connections."""
@@ -145,54 +142,3 @@ class S3SpanExporter(SinkExporter):
         if kept_alive or response.status == 403 or code in _PASSING:
             return Outcome(Verdict.RETRY, retry_after_s=retry_after_s(response.headers))
         return classify_http(response)
-
-    def _files(self, calls: Sequence[tuple[Item, StandardLoggingPayload]]) -> Iterator[Request]:
-        folders: defaultdict[str, list[tuple[Item, StandardLoggingPayload]]] = defaultdict(list)
-        for item, payload in calls:
-            folders[object_key(payload, self._settings).rpartition("/")[0]].append((item, payload))
-        for group in folders.values():
-            payloads = [payload for _, payload in group]
-            body = b"\n".join(map(jsonio.dump_bytes, payloads)) + b"\n"
-            key = batch_key(payloads, self._settings)
-            yield self._request([item for item, _ in group], key, body, {"content-type": "application/x-ndjson"})
-
-    def _request(self, items: Sequence[Item], key: str, body: bytes, headers: Mapping[str, str]) -> Request:
-        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        return Request(
-            items=items,
-            body=body,
-            target=self._settings.base_url + quote(key, safe="/"),
-            headers={**_HEADERS, **headers, "content-md5": digest, **self._settings.encryption},
-            method="PUT",
-        )
-
-
-def _reason(status: int, code: str) -> str:
-    if advice := _ADVICE.get(code):
-        return f"{status} {code}: {advice}"
-    return f"{status} {code if code in _TERMINAL | _PASSING else error_words(code)}".strip()
-
-
-def _written(payload: StandardLoggingPayload, settings: S3Settings) -> StandardLoggingPayload:
-    """The payload as this bucket is to have it; the shared one is never changed."""
-    if not (settings.log_prompts_only or settings.strip_base64_files):
-        return payload
-    payload = payload.copy()
-    if settings.log_prompts_only:
-        payload["response"] = None
-    if settings.strip_base64_files:
-        payload["messages"] = _without_files(payload["messages"])
-        payload["response"] = _without_files(payload["response"])
-    return payload
-
-
-def _without_files(value: Any, key: str = "") -> Any:
-    """Replace inline files at any depth: data URLs, and the fields of a chat message that hold bare base64."""
-    if isinstance(value, str):
-        return _STRIPPED if key in _BASE64_KEYS else _DATA_URL.sub(_STRIPPED, value)
-    if isinstance(value, Mapping):
-        inside = key if key in {"input_audio", "audio"} else ""
-        return {name: _without_files(entry, f"{inside}.{name}" if inside else name) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_files(entry) for entry in value]
-    return value

@@ -4,11 +4,12 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from callspan_exporters.aws import AWSIdentity
-from callspan_exporters.environment import first_variable, number, required, variable
+from callspan_exporters.environment import first_variable, flag, number, required, variable
+from callspan_exporters.object_store import OPTIONS, ObjectSettings, read_options
 from callspan_exporters.tls import NO_FILES, TLSFiles
 
 _logger = logging.getLogger(__name__)
@@ -16,8 +17,6 @@ _logger = logging.getLogger(__name__)
 # Delivery has bounds of its own for every sink; a LiteLLM configuration that sets these must still load.
 _DELIVERYS_OWN: Final = ("max_queue_size", "max_retry_age_seconds", "adaptive_concurrency", "max_adaptive_concurrency")
 _IDENTITY: Final = {f"aws_{field.name}": field.name for field in fields(AWSIdentity)}
-_TRUE: Final = frozenset({"true", "1", "yes", "on"})
-_FALSE: Final = frozenset({"false", "0", "no", "off", ""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +27,11 @@ class S3Settings:
     region: str
     base_url: str
     identity: AWSIdentity
-    path: str = ""
-    use_team_prefix: bool = False
-    use_key_prefix: bool = False
-    partition_granularity: Literal["day", "hour"] = "day"
-    strip_base64_files: bool = False
-    log_prompts_only: bool = False
+    objects: ObjectSettings
     encryption: Mapping[str, str]
     verify: bool = True
     tls: TLSFiles = NO_FILES
     drop_on_terminal_error: bool = True
-    batch_file_upload: bool = False
     batch_size: int = 512
     flush_interval_s: float = 10.0
     max_concurrent_uploads: int = 16
@@ -46,9 +39,9 @@ class S3Settings:
 
 VALID: Final = (
     *("bucket_name", "region_name", "endpoint_url", "api_version", "use_ssl", "verify", "config"),
-    *("path", "use_team_prefix", "use_key_prefix", "partition_granularity", "use_virtual_hosted_style"),
-    *("strip_base64_files", "log_prompts_only", "server_side_encryption", "sse_kms_key_id", "drop_on_terminal_error"),
-    *("batch_file_upload", "batch_size", "flush_interval", "max_concurrent_uploads"),
+    *("use_virtual_hosted_style", "server_side_encryption", "sse_kms_key_id", "drop_on_terminal_error"),
+    *("batch_size", "flush_interval", "max_concurrent_uploads"),
+    *sorted(OPTIONS),
     *_IDENTITY,
     *_DELIVERYS_OWN,
 )
@@ -72,16 +65,10 @@ def read(options: Mapping[str, Any]) -> S3Settings:
         region=region,
         base_url=_base_url(given, bucket, region),
         identity=AWSIdentity(**{name: given.get(key) for key, name in _IDENTITY.items()}),
-        path=(given.get("path") or variable("S3_PATH") or "").strip("/"),
-        use_team_prefix=_flag(given, "use_team_prefix"),
-        use_key_prefix=_flag(given, "use_key_prefix"),
-        partition_granularity=_granularity(given),
-        strip_base64_files=_flag(given, "strip_base64_files"),
-        log_prompts_only=_prompts_only(given),
+        objects=_objects(given),
         encryption=_encryption(given),
         **_verify(given.get("verify")),
         drop_on_terminal_error=_flag(given, "drop_on_terminal_error", default=True),
-        batch_file_upload=_flag(given, "batch_file_upload"),
         batch_size=int(number(given.get("batch_size"), 512, "DEFAULT_S3_BATCH_SIZE", least=1)),
         flush_interval_s=number(given.get("flush_interval"), 10, "DEFAULT_S3_FLUSH_INTERVAL_SECONDS", least=0),
         max_concurrent_uploads=int(
@@ -146,36 +133,34 @@ def _base_url(given: Mapping[str, Any], bucket: str, region: str) -> str:
 
 
 def _flag(given: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
-    """A boolean; text too, because an expanded ``os.environ/NAME`` is text."""
-    text = str(given.get(name, default)).strip().lower()
-    if text not in _TRUE | _FALSE:
-        message = f"s3: s3_{name} is {given[name]!r}; expected true or false"
-        raise ValueError(message)
-    return text in _TRUE
+    return flag(given.get(name, default), f"s3: s3_{name}")
+
+
+def _objects(given: Mapping[str, Any]) -> ObjectSettings:
+    completed = {
+        "path": variable("S3_PATH"),
+        "partition_granularity": variable("S3_PARTITION_GRANULARITY"),
+        **{name: value for name, value in given.items() if name in OPTIONS},
+        "log_prompts_only": _prompts_only(given),
+    }
+    return read_options(completed, "s3: s3_")
 
 
 def _prompts_only(given: Mapping[str, Any]) -> bool:
     """Whether responses stay out: what cannot be read as false means yes, for it is the private side."""
-    text = given.get("log_prompts_only", os.environ.get("S3_LOG_PROMPTS_ONLY", ""))
-    return str(text).strip().lower() not in _FALSE
-
-
-def _granularity(given: Mapping[str, Any]) -> Literal["day", "hour"]:
-    found = given.get("partition_granularity") or variable("S3_PARTITION_GRANULARITY") or "day"
-    if found == "day":
-        return "day"
-    if found == "hour":
-        return "hour"
-    message = f"s3: s3_partition_granularity is {found!r}; expected 'day' or 'hour'"
-    raise ValueError(message)
+    value = given.get("log_prompts_only", os.environ.get("S3_LOG_PROMPTS_ONLY", ""))
+    try:
+        return flag(value, "s3_log_prompts_only")
+    except ValueError:
+        return True
 
 
 def _verify(value: object) -> dict[str, Any]:
     """Whether to check certificates, or the path of the authorities to trust."""
-    text = str(True if value is None else value).strip()
-    if text.lower() in _TRUE | _FALSE:
-        return {"verify": text.lower() in _TRUE}
-    return {"tls": TLSFiles(certificate=text)}
+    try:
+        return {"verify": flag(True if value is None else value, "s3_verify")}
+    except ValueError:
+        return {"tls": TLSFiles(certificate=str(value).strip())}
 
 
 def _encryption(given: Mapping[str, Any]) -> dict[str, str]:

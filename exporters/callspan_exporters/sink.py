@@ -101,12 +101,15 @@ class Outcome:
         retry_after_s: how long the server asked to wait, in seconds.
         refused: on partial success, the index of each refused item in ``Request.items``, with its reason. Only with
             ``DELIVERED``.
+        unprocessed: the index of each item that the server was too busy for: sent again, while the others are
+            delivered. Only with ``DELIVERED``.
     """
 
     verdict: Verdict
     reason: str = ""
     retry_after_s: float | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
+    unprocessed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

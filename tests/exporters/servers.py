@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
@@ -46,9 +48,13 @@ class SinkServer:
     """Listens on loopback, remembers every request, and answers by rule: 200 unless told otherwise.
 
     ``rule`` decides by the request; ``script`` holds answers for the next requests, which come first.
+
+    Args:
+        certificate: a PEM file with its key: listen with TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        self._certificate = certificate
         self.rule: Callable[[Received], Answer] = lambda _: Answer()
         self.script: list[Answer] = []
         self.requests: list[Received] = []
@@ -57,6 +63,10 @@ class SinkServer:
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if self._certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
@@ -71,7 +81,8 @@ class SinkServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "https" if self._certificate is not None else "http"
+        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def accepted(self) -> list[int]:
@@ -122,7 +133,7 @@ def _handler(sink: SinkServer) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *args: object) -> None:
             """Quiet."""
 
-    for method in ("POST", "PUT"):
+    for method in ("GET", "POST", "PUT"):
         setattr(Handler, f"do_{method}", Handler._respond)
     return Handler
 

@@ -8,8 +8,11 @@ import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from callspan_exporters.athina import AthinaSpanExporter
+from callspan_exporters.azure import AzureBlobSpanExporter
 from callspan_exporters.datadog import DatadogLLMObsSpanExporter, DatadogLogsSpanExporter
 from callspan_exporters.delivery import DeliveryProcessor
+from callspan_exporters.dynamodb import DynamodbSpanExporter
+from callspan_exporters.gcs import GCSSpanExporter
 from callspan_exporters.langfuse import LangfuseSpanExporter
 from callspan_exporters.openmeter import OpenMeterSpanExporter
 from callspan_exporters.otlp import HoneycombSpanExporter, OTLPSpanExporter, TraceloopSpanExporter
@@ -36,6 +39,11 @@ SINKS: dict[str, Callable[[str], SinkExporter]] = {
     ),
     "openmeter": lambda url: OpenMeterSpanExporter("key", url),
     "athina": lambda url: AthinaSpanExporter("key", url),
+    "gcs_bucket": lambda url: GCSSpanExporter("bucket", endpoint=url),
+    "azure_storage": lambda url: AzureBlobSpanExporter("account", "logs", account_key="a2V5", endpoint=url),
+    "dynamodb": lambda url: DynamodbSpanExporter(
+        "calls", "us-east-1", endpoint_url=url, aws_access_key_id="id", aws_secret_access_key="key"
+    ),
     "s3": lambda url: S3SpanExporter(
         "bucket",
         s3_endpoint_url=url,

@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from callspan_exporters.delivery.engine import deliver
+from callspan_exporters.object_keys import bounded
 from callspan_exporters.s3 import S3SpanExporter
-from callspan_exporters.s3_keys import bounded
 from callspan_exporters.sink import Item, Response, Verdict
 from tests.exporters.servers import SinkServer
 from tests.exporters.sink_spans import START_NS, finished_span, llm_span, text_messages
@@ -383,7 +383,7 @@ def test_every_option_of_litellm_is_known(caplog: pytest.LogCaptureFixture) -> N
 
 def test_without_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
-    monkeypatch.setattr("callspan_exporters.aws.find_spec", lambda name: None)
+    monkeypatch.setattr("callspan_exporters.extras.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'callspan\[s3\]'"):
         S3SpanExporter(BUCKET)
 

@@ -108,6 +108,19 @@ def error_words(text: str) -> str:
     return " ".join(_ELLIPSIS_RUN.sub(" … ", "".join(kept)).split()).strip(" …")[:_MAX_REASON_CHARS]
 
 
+def coded_reason(status: int, code: str, advice: Mapping[str, str]) -> str:
+    """What a service's error code means to an operator; the same words every time, for the log.
+
+    Args:
+        status: of the answer.
+        code: the service's own, ``NoSuchBucket``; empty if it gave none.
+        advice: what can be done about it, by code; an empty text where the code says it all.
+    """
+    if code in advice:
+        return f"{status} {code}: {advice[code]}" if advice[code] else f"{status} {code}"
+    return f"{status} {error_words(code)}".strip()
+
+
 def _is_error_word(piece: str) -> bool:
     if piece[0].isalpha():
         return piece.lower() in _ERROR_WORDS

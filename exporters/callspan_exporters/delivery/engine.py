@@ -235,10 +235,12 @@ class _Pass:
 
     def _accept(self, request: Request, outcome: Outcome) -> None:
         self._refusals_in_a_row = 0
+        if outcome.unprocessed:
+            self._retry = outcome
         for index, item in enumerate(request.items):
             if index in outcome.refused:
                 self._refused[id(item)] = outcome.refused[index]
-            else:
+            elif index not in outcome.unprocessed:
                 self._delivered.add(id(item))
 
     def _refuse(self, items: Sequence[Item], reason: str) -> None:

@@ -30,14 +30,22 @@ class HTTPTransport:
     Args:
         max_connections: how many requests may be in flight at once.
         tls: certificates to trust and to present; default: the system's, and none.
+        max_response_bytes: answers are cut there; the default is far more than any error text.
     """
 
-    def __init__(self, *, max_connections: int = 16, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int = 16,
+        tls: ssl.SSLContext | None = None,
+        max_response_bytes: int = _MAX_RESPONSE_BYTES,
+    ) -> None:
         # httpx2 would load it at the first request, which may come when the program ends; and a program that ends by an
         # interrupt loses its exit status if modules are loaded then.
         import httpcore2  # noqa: F401, PLC0415 - for its effect, and only where there is an HTTP sink
 
         self._verify = True if tls is None else tls
+        self._max_response_bytes = max_response_bytes
         self._limits = httpx2.Limits(
             max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30.0
         )
@@ -52,7 +60,7 @@ class HTTPTransport:
             timeout_s: limit of each step (connect, write, wait for an answer), in seconds.
 
         Returns:
-            The answer, whatever its status; its body is cut at 64 KiB.
+            The answer, whatever its status; its body is cut at ``max_response_bytes``.
 
         Raises:
             httpx2.TransportError: no answer: timeout, connection refused or broken.
@@ -77,7 +85,15 @@ class HTTPTransport:
         with self._client().stream(
             request.method, url, content=request.body, headers=dict(request.headers), timeout=timeout_s
         ) as answer:
-            return Response(answer.status_code, _lower_case(answer.headers), _capped_body(answer))
+            return Response(answer.status_code, _lower_case(answer.headers), self._body(answer))
+
+    def _body(self, answer: httpx2.Response) -> bytes:
+        body = bytearray()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) >= self._max_response_bytes:
+                break
+        return bytes(body[: self._max_response_bytes])
 
     def _client(self) -> httpx2.Client:
         pid = os.getpid()
@@ -101,15 +117,6 @@ def gzipped(request: Request) -> Request:
 
 def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _capped_body(answer: httpx2.Response) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_bytes():
-        body += chunk
-        if len(body) >= _MAX_RESPONSE_BYTES:
-            break
-    return bytes(body[:_MAX_RESPONSE_BYTES])
 
 
 def _same_origin_redirect(answer: Response, url: httpx2.URL) -> httpx2.URL | None:

@@ -34,6 +34,7 @@ def configure(
     forward_traceparent_to_llm_provider: bool | Sequence[str] | None = None,
     langfuse_default_tags: Sequence[str] | None = None,
     s3_callback_params: Mapping[str, Any] | None = None,
+    dynamodb_table_name: str | None = None,
     record_unsampled: bool | None = None,
     db: str | os.PathLike[str] | None = None,
     spool_dir: str | os.PathLike[str] | None = None,
@@ -66,6 +67,7 @@ def configure(
         forward_traceparent_to_llm_provider: which hosts get a ``traceparent``: true for all, or a list.
         langfuse_default_tags: metadata keys that become tags at Langfuse.
         s3_callback_params: settings of ``s3`` by LiteLLM's names.
+        dynamodb_table_name: the table of ``dynamodb``.
         record_unsampled: false: payload sinks get only the calls that the trace sampler keeps.
         db: file of the ``local`` sink.
         spool_dir: folder of the dead letters.

@@ -118,6 +118,9 @@ class Settings:
         kinds.MAPPING,
         "Settings of `s3` and `s3_v2`, by LiteLLM's names.",
     )
+    dynamodb_table_name: str | None = _setting(
+        None, "CALLSPAN_DYNAMODB_TABLE_NAME", kinds.NAME, "The table of the `dynamodb` sink."
+    )
     record_unsampled: bool = _setting(
         True,
         "CALLSPAN_RECORD_UNSAMPLED",

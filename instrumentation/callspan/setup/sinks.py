@@ -91,6 +91,8 @@ def _settings_of(name: str, settings: Settings) -> SinkSettings:
         written = replace(written, where=settings.s3_callback_params.where) if not written.values else written
     elif name in {"langfuse", "langfuse_otel"} and settings.langfuse_default_tags:
         elsewhere = {"default_tags": settings.langfuse_default_tags}
+    elif name == "dynamodb" and settings.dynamodb_table_name is not None:
+        elsewhere = {"dynamodb_table_name": settings.dynamodb_table_name}
     elif name == "local" and settings.db is not None:
         elsewhere = {"path": settings.db}
     return SinkSettings({**elsewhere, **written.values}, written.where)
