@@ -116,9 +116,9 @@ class DatadogLogsSpanExporter(_DatadogExporter):
         self._origin = Origin.read(service, env, version, source, hostname)
 
     def encode(self, items: Sequence[Item]) -> Iterator[Request]:
-        """Requests of at most 1000 logs and 5 MB, compressed."""
+        """Requests of at most 5 MB, compressed."""
         logs = ((item, self._log(item, item.payload)) for item in items if item.payload is not None)
-        for part, body in packed(logs, max_items=_MAX_ENTRIES, max_bytes=_MAX_REQUEST_BYTES):
+        for part, body in packed(logs, max_bytes=_MAX_REQUEST_BYTES):
             yield gzipped(Request(items=part, body=body, target=self._url, headers=self._headers))
 
     def _log(self, item: Item, payload: StandardLoggingPayload) -> bytes:
@@ -220,11 +220,9 @@ class DatadogLLMObsSpanExporter(_DatadogExporter):
             self._prefix = whole.removesuffix(self._suffix)
 
     def encode(self, items: Sequence[Item]) -> Iterator[Request]:
-        """Requests of at most 1000 spans and 5 MB."""
+        """Requests of at most 5 MB."""
         spans = ((item, self._span(item, item.payload)) for item in items if item.payload is not None)
-        for part, body in packed(
-            spans, max_items=_MAX_ENTRIES, max_bytes=_MAX_REQUEST_BYTES, prefix=self._prefix, suffix=self._suffix
-        ):
+        for part, body in packed(spans, max_bytes=_MAX_REQUEST_BYTES, prefix=self._prefix, suffix=self._suffix):
             yield Request(items=part, body=body, target=self._url, headers=self._headers)
 
     def _span(self, item: Item, payload: StandardLoggingPayload) -> bytes:

@@ -78,13 +78,13 @@ class OpenMeterSpanExporter(SinkExporter):
         self._transport = HTTPTransport()
 
     def encode(self, items: Sequence[Item]) -> Iterator[Request]:
-        """Batches of at most 100 events.
+        """One batch of events, or several where it would exceed 1 MB.
 
         Raises:
             CannotEncodeError: a call has no subject.
         """
         events = [(item, jsonio.dump_bytes(self._event(item.payload))) for item in items if item.payload is not None]
-        for part, body in packed(events, max_items=_MAX_EVENTS, max_bytes=_MAX_BYTES):
+        for part, body in packed(events, max_bytes=_MAX_BYTES):
             yield Request(items=part, body=body, target=self._url, headers=self._headers)
 
     def send(self, request: Request, timeout_s: float) -> Response:

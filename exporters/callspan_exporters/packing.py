@@ -1,4 +1,4 @@
-"""Encoded calls to request bodies that keep a sink's limits."""
+"""Encoded calls to request bodies that keep a sink's limit."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,18 +6,14 @@ from callspan_exporters.sink import Item
 
 
 def packed(
-    entries: Iterable[tuple[Item, bytes]],
-    *,
-    max_items: int,
-    max_bytes: int,
-    prefix: bytes = b"[",
-    suffix: bytes = b"]",
+    entries: Iterable[tuple[Item, bytes]], *, max_bytes: int, prefix: bytes = b"[", suffix: bytes = b"]"
 ) -> Iterator[tuple[list[Item], bytes]]:
-    """Join encoded calls with commas, in order, as many per body as the limits allow.
+    """Join encoded calls with commas, in order, as many per body as the limit allows.
+
+    How many calls there may be is the business of `callspan_exporters.sink.Batching`.
 
     Args:
         entries: each call with its JSON.
-        max_items: of one body.
         max_bytes: of one body before compression, ``prefix`` and ``suffix`` included. A single call that is larger
             gets a body of its own.
         prefix: what a body begins with.
@@ -30,7 +26,7 @@ def packed(
     bodies: list[bytes] = []
     size = empty = len(prefix) + len(suffix)
     for item, body in entries:
-        if items and (len(items) >= max_items or size + len(body) > max_bytes):
+        if items and size + len(body) > max_bytes:
             yield items, prefix + b",".join(bodies) + suffix
             items, bodies, size = [], [], empty
         items.append(item)

@@ -50,10 +50,15 @@ def test_long_lists_keep_both_ends() -> None:
     [
         {"metadata": {f"key {number} " + "k" * 100: "v" * 100 for number in range(20_000)}},
         {"messages": [[["x" * 100] * 60] * 60] * 60},
+        {
+            "metadata": {
+                f"a{i}": {f"b{j}": {f"c{k}": "v" * 40 for k in range(40)} for j in range(40)} for i in range(40)
+            }
+        },
         {"messages": [{"content": "\x00" * 300_000}, {"content": "\N{GRINNING FACE}" * 100_000}]},
         {"messages": [[], {}, None, 1.5, True, "x" * 100_000, {"a": ["y" * 100_000]}]},
     ],
-    ids=["keys", "nesting", "escapes", "kinds"],
+    ids=["keys", "lists in lists", "objects in objects", "escapes", "kinds"],
 )
 def test_anything_can_be_made_to_fit(value: dict[str, Any]) -> None:
     """Whatever its shape, and it keeps its types."""
@@ -61,6 +66,13 @@ def test_anything_can_be_made_to_fit(value: dict[str, Any]) -> None:
     for key, entry in value.items():
         assert type(seen[key]) is type(entry)
     assert "left out]" in str(seen)
+
+
+def test_objects_keep_their_first_keys() -> None:
+    """Those of a fixed shape have all of theirs."""
+    seen = shortened({"metadata": {f"key {number}": "v" * 50 for number in range(5000)}}, 50_000)["metadata"]
+    assert list(seen) == [*(f"key {number}" for number in range(64)), "callspan"]
+    assert seen["callspan"] == "[callspan: 4936 keys left out]"
 
 
 def test_ids_are_never_cut() -> None:
