@@ -229,8 +229,8 @@ class DatadogLLMObsSpanExporter(_DatadogExporter):
         def entry(shorten: Shortening | None) -> bytes:
             span = llmobs_span(item, payload, self._origin.tags)
             if shorten:
-                span = shorten(span)
-                span["tags"].append(SHORTENED_TAG)
+                span["meta"] = {key: shorten(value) for key, value in span["meta"].items()}
+                span["tags"] = [*shorten(span["tags"]), SHORTENED_TAG]
             if self._is_agent:
                 span = as_agent_event(span, item, self._origin.service, installed_version("callspan"))
             return jsonio.dump_bytes(span)

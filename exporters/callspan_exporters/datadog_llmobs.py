@@ -95,9 +95,7 @@ def _meta(payload: StandardLoggingPayload, *, is_root: bool, dimensions: list[st
 
 
 def _metadata(payload: StandardLoggingPayload, dimensions: list[str]) -> dict[str, Any]:
-    parameters = payload["model_parameters"]
-    found: dict[str, Any] = {key: value for key, value in parameters.items() if key not in _TOOLS}
-    found |= {
+    found: dict[str, Any] = {
         "model_name": payload["model"],
         "model_provider": payload["custom_llm_provider"] or "",
         "id": payload["id"],
@@ -114,7 +112,8 @@ def _metadata(payload: StandardLoggingPayload, dimensions: list[str]) -> dict[st
     }
     if dimensions:
         found["_dd"] = {"cost_tags": dimensions}
-    return found
+    parameters = payload["model_parameters"]
+    return found | {key: parameters[key] for key in parameters if key not in _TOOLS and key not in found}
 
 
 def _latency(payload: StandardLoggingPayload) -> dict[str, float]:

@@ -183,6 +183,19 @@ def test_a_span_over_the_limit_says_what_is_missing(sink_server: SinkServer) -> 
     assert "characters left out]" in span["meta"]["input"]["messages"][0]["content"]
 
 
+@pytest.mark.parametrize("settings", [{"api_key": "key", "site": "datadoghq.eu"}, {"agent_host": "localhost"}])
+def test_any_span_can_be_made_to_fit(settings: dict[str, Any]) -> None:
+    """Also one whose size is in the metadata, and it stays a span."""
+    wide = {f"a{i}": {f"b{j}": {f"c{k}": "v" * 60 for k in range(50)} for j in range(50)} for i in range(50)}
+    (request,) = DatadogLLMObsSpanExporter(**settings).encode([Item(llm_span(metadata=wide))])
+    assert len(request.body) <= 5_000_000
+    body = json.loads(request.body)
+    (span,) = body[0]["spans"] if "agent_host" in settings else body["data"]["attributes"]["spans"]
+    assert span["meta"]["metadata"]["model_name"] == "gpt-4o-mini"
+    assert span["meta"]["output"] == {"messages": [{"role": "assistant", "content": "I am a test."}]}
+    assert "keys left out]" in str(span["meta"]["metadata"]["requester_metadata"])
+
+
 def test_body_fits_the_schema(sink_server: SinkServer) -> None:
     """And the schema catches a body that is wrong."""
     (body,) = bodies(sink_server, llm_span(tags=["a"]), llm_span(error="boom"))
