@@ -8,8 +8,9 @@ from typing import Any
 from callspan.core.call import Call
 from callspan.core.model import Parameters
 from callspan.core.view import field, fields
+from callspan.shapes.parts import blob, media_part, plain
 from callspan_semconv import attributes as attr
-from callspan_semconv import jsonio, secrets
+from callspan_semconv import jsonio
 
 # Response formats -> ``gen_ai.output.type``.
 OUTPUT_TYPES = {"json_object": "json", "json_schema": "json", "text": "text"}
@@ -61,6 +62,8 @@ def read_identity(call: Call, response: Any) -> None:
     for name, attribute in _IDENTITY:
         if value := known.get(name):
             attributes[attribute] = value
+    if request_id := field(known.get("x_groq"), "id"):
+        attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id
 
 
 # Usage fields, by the names of Chat Completions and of Responses; the totals include the parts, as the conventions ask.
@@ -85,6 +88,7 @@ _USAGE: dict[str, str | dict[str, str]] = {
     "prompt_tokens_details": _INPUT_DETAILS,
     "input_tokens_details": _INPUT_DETAILS,
     "input_token_details": _INPUT_DETAILS,
+    "cached_tokens": attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,  # Together, Moonshot
     "completion_tokens_details": _OUTPUT_DETAILS,
     "output_tokens_details": _OUTPUT_DETAILS,
 }
@@ -109,59 +113,6 @@ def read_error(call: Call, error: Any) -> None:
     """An error that an answer of status 200 reports: a failed response, or the error event of a stream."""
     if error is not None:
         call.error(str(field(error, "code") or field(error, "type") or "_OTHER"), field(error, "message"))
-
-
-def set_json(call: Call, attribute: str, value: Any) -> None:
-    """Write content, if content is recorded and there is any."""
-    if value and call.captures_content:
-        call.attributes[attribute] = jsonio.dumps(value)
-
-
-def tool_arguments(text: Any) -> Any:
-    """Arguments of a tool call as JSON; the raw text if it does not parse (the conventions allow any)."""
-    if not isinstance(text, str) or not text:
-        return text
-    try:
-        return jsonio.loads(text)
-    except ValueError:
-        return text
-
-
-def tool_call(name: Any, call_id: Any, arguments: Any) -> dict[str, Any]:
-    """A ``tool_call`` part."""
-    part = {"type": "tool_call", "name": name, "arguments": tool_arguments(arguments)}
-    if call_id:
-        part["id"] = call_id
-    return part
-
-
-# Inline media up to this many base64 characters are kept; larger ones would fill queues and break collectors' limits.
-MAX_BLOB_CHARS = 65_536
-
-
-def blob(modality: str, mime_type: str | None, content: str) -> dict[str, Any]:
-    """A ``blob`` part; large content is left out, and its size in bytes said."""
-    part: dict[str, Any] = {"type": "blob", "modality": modality}
-    if mime_type:
-        part["mime_type"] = mime_type
-    if len(content) > MAX_BLOB_CHARS:
-        return {**part, "content": "", "omitted_bytes": len(content) * 3 // 4}
-    return {**part, "content": content}
-
-
-def media_part(modality: str, url: Any) -> dict[str, Any]:
-    """An image or file by URL: inline data becomes a ``blob``, everything else a ``uri`` without its credentials."""
-    text = str(url)
-    if text.startswith("data:"):
-        head, _, data = text[5:].partition(",")
-        return blob(modality, head.partition(";")[0], data)
-    return {"type": "uri", "modality": modality, "uri": secrets.strip_url(text)}
-
-
-def plain(value: Any) -> Any:
-    """An SDK object as JSON-ready data."""
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", exclude_none=True) if callable(dump) else value
 
 
 def content_parts(content: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from typing import Any
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 from callspan.shapes.openai.chat import PARAMETERS, READ_HERE, read_common
-from callspan.shapes.openai.common import plain, read_error, read_identity, read_parameters, read_usage, set_json
+from callspan.shapes.openai.common import read_error, read_identity, read_parameters, read_usage
+from callspan.shapes.parts import plain, set_json
 from callspan_semconv import attributes as attr
 
 
@@ -75,8 +76,8 @@ class _Accumulator:
             # Compatible servers leave out what does not change, and end with a choice that has neither index nor text.
             index = choice.index or 0
             self._texts.setdefault(index, []).append(choice.text or "")
-            if choice.finish_reason:
-                self._reasons[index] = choice.finish_reason
+            if reason := getattr(choice, "finish_reason", None):
+                self._reasons[index] = reason
         if usage := getattr(chunk, "usage", None):
             self._usage = usage
 

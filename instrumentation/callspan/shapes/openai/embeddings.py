@@ -9,8 +9,9 @@ from typing import Any
 
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
-from callspan.shapes.openai.common import read_identity, read_parameters, read_usage, set_json
+from callspan.shapes.openai.common import read_identity, read_parameters, read_usage
 from callspan.shapes.openai.completions import text_messages
+from callspan.shapes.parts import set_json
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {"dimensions": attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT}

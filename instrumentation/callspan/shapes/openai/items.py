@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from callspan.core.view import field
-from callspan.shapes.openai.common import blob, content_parts, plain, tool_arguments, tool_call
+from callspan.shapes.openai.common import content_parts
+from callspan.shapes.parts import blob, plain, tool_arguments, tool_call
 
 Part = dict[str, Any]
 

@@ -11,17 +11,8 @@ from typing import Any
 
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
-from callspan.shapes.openai.common import (
-    blob,
-    content_parts,
-    media_part,
-    plain,
-    read_error,
-    read_identity,
-    read_parameters,
-    read_usage,
-    set_json,
-)
+from callspan.shapes.openai.common import content_parts, read_error, read_identity, read_parameters, read_usage
+from callspan.shapes.parts import blob, media_part, plain, set_json
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {

@@ -12,16 +12,9 @@ from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
 from callspan.core.view import field
 from callspan.shapes.openai.background import Background
-from callspan.shapes.openai.common import (
-    OUTPUT_TYPES,
-    plain,
-    read_error,
-    read_identity,
-    read_parameters,
-    read_usage,
-    set_json,
-)
+from callspan.shapes.openai.common import OUTPUT_TYPES, read_error, read_identity, read_parameters, read_usage
 from callspan.shapes.openai.items import input_messages, item_parts, output_parts
+from callspan.shapes.parts import plain, set_json
 from callspan_semconv import attributes as attr
 
 _PARAMETERS = {
