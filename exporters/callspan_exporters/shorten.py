@@ -4,7 +4,7 @@ Services truncate what is too long in the middle of a text, which leaves no JSON
 their beginning and their end, long lists their first and last entries, and each gap says how much it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ class Shortening:
     Attributes:
         max_chars: of each text. Never under 64, so that ids and names stay whole.
         max_entries: of each list.
-        max_depth: objects and lists that lie deeper are left out.
+        max_depth: objects and lists that lie deeper are left out, except a few plain values: a message stays one.
     """
 
     max_chars: int
@@ -42,21 +42,24 @@ class Shortening:
         return f"{text[:half]} … {_gap(len(text) - 2 * half, 'characters')} … {text[len(text) - half :]}"
 
     def _object(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        if depth >= self.max_depth:
-            return {"callspan": _gap(len(value), "keys")} if value else {}
+        if self._is_too_deep(value.values(), depth):
+            return {"callspan": _gap(len(value), "keys")}
         kept = {self._text(str(key)): self(value[key], depth + 1) for key in list(value)[:_MAX_KEYS]}
         return kept if len(value) <= _MAX_KEYS else {**kept, "callspan": _gap(len(value) - _MAX_KEYS, "keys")}
 
     def _list(self, value: list[Any], depth: int) -> list[Any]:
-        keep = 0 if depth >= self.max_depth else self.max_entries
+        keep = 0 if self._is_too_deep(value, depth) else self.max_entries
         if len(value) <= keep:
             return [self(entry, depth + 1) for entry in value]
         tail = keep // 2
         head = keep - tail
-        missing = [_marker(value[0], _gap(len(value) - keep, "entries"))] if value else []
         ends = value[:head], value[len(value) - tail :]
         first, last = ([self(entry, depth + 1) for entry in end] for end in ends)
-        return [*first, *missing, *last]
+        return [*first, _marker(value[0], _gap(len(value) - keep, "entries")), *last]
+
+    def _is_too_deep(self, values: Collection[Any], depth: int) -> bool:
+        few = len(values) <= self.max_entries and not any(isinstance(v, (Mapping, list, tuple)) for v in values)
+        return depth >= self.max_depth and not few
 
 
 # First the longest texts, then the middle of long lists, then everything: the last leaves some kilobytes of anything.

@@ -75,9 +75,12 @@ def test_objects_keep_their_first_keys() -> None:
     assert seen["callspan"] == "[callspan: 4936 keys left out]"
 
 
-def test_ids_are_never_cut() -> None:
-    """Even the strongest shortening leaves 64 characters."""
-    assert Shortening(64, 4, 1)({"id": "1" * 64, "messages": ["x"]}) == {
+def test_the_strongest_shortening() -> None:
+    """Ids are whole, a message of a few plain values stays one, and what is nested is marked."""
+    given = {"id": "1" * 64, "message": message("x"), "messages": [message("x")], "none": []}
+    assert Shortening(64, 4, 1)(given) == {
         "id": "1" * 64,
-        "messages": ["[callspan: 1 entries left out]"],
+        "message": message("x"),
+        "messages": [{"role": "system", "content": "[callspan: 1 entries left out]"}],
+        "none": [],
     }
