@@ -1,8 +1,8 @@
 """A web service behind an incoming ``traceparent``: request, handler and LLM call are one trace.
 
-    opentelemetry-instrument uvicorn --app-dir examples fastapi_app:app
+opentelemetry-instrument uvicorn --app-dir examples fastapi_app:app
 
-    curl -H 'traceparent: 00-80e1afed08e019fc1110464cfa66635c-7a085853722dc6d2-01' '127.0.0.1:8000/ask?q=hello'
+curl -H 'traceparent: 00-80e1afed08e019fc1110464cfa66635c-7a085853722dc6d2-01' '127.0.0.1:8000/ask?q=hello'
 """
 
 from fastapi import FastAPI

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         for call in json.loads(body):  # log_format json_array, the default
             print(call["status"], call["model"], call["total_tokens"], f"${call['response_cost']:.6f}", flush=True)

@@ -1,7 +1,7 @@
 """An application that knows nothing of callspan.
 
-    opentelemetry-instrument python examples/zero_code.py
-    callspan ls
+opentelemetry-instrument python examples/zero_code.py
+callspan ls
 """
 
 from openai import OpenAI

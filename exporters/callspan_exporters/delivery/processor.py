@@ -43,6 +43,7 @@ _PAYLOAD_BYTES: Final = 6_000
 # Sinks that shut down one after another within this time share the deadline of the first.
 _SHUTDOWN_WINDOW_S: Final = 60.0
 _MIN_SHUTDOWN_S: Final = 1.0
+_NEVER: Final = float("-inf")
 
 
 class DeliveryProcessor(SpanProcessor):
@@ -113,7 +114,7 @@ class DeliveryProcessor(SpanProcessor):
             limits=self._limits,
         )
         self._finalized = False
-        self._expected_at = float("-inf")
+        self._expected_at = _NEVER
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing is known of a call yet."""
@@ -192,6 +193,7 @@ class DeliveryProcessor(SpanProcessor):
         policy = self._policy.for_call(span) if self._policy is not None else None
         if policy is not None and not policy.deferred:
             span, policy = policy.redact(span), None
+        self._expected_at = _NEVER  # calls go on: the sink that shut down was replaced, the process is not ending
         if not self._queue.put(span, _size_bytes(span), policy):
             self._refuse()
         elif self._worker.ensure_started() and not self._finalized:

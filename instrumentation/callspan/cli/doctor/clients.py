@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISA
 
 from callspan.core.model import Client
 from callspan.core.patching import patched
-from callspan.instrumentors import CLIENTS
+from callspan.clients import CLIENTS
 from callspan.setup.configuration import activate_clients
 from callspan.setup.settings import Settings
 
