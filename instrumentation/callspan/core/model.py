@@ -55,11 +55,14 @@ class Endpoint:
         provider: ``gen_ai.provider.name``.
         address: host name, empty if unknown.
         attributes: what every span from this client object starts with.
+        forwards: whether requests may carry a ``traceparent`` at all: false where it would be signed, or where the
+            application has told the client so. The process's rule (`callspan.core.propagation`) applies besides.
     """
 
     provider: str
     address: str
     attributes: Mapping[str, Any]
+    forwards: bool = True
 
 
 def endpoint(provider: str, address: str = "", port: int | None = None, **more: Any) -> Endpoint:
@@ -74,12 +77,37 @@ def endpoint(provider: str, address: str = "", port: int | None = None, **more: 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A public method to wrap: ``module`` and ``Class.method`` (or a function's name)."""
+    """A public method to wrap: ``module`` and ``Class.method`` (or a function's name).
+
+    Attributes:
+        module: where it is defined.
+        path: its name there.
+        operation: what a call of it is.
+        is_async: whether it returns an awaitable, or a context manager to enter with ``async with``.
+        opens: it returns at once, with a context manager that makes the request when it is entered.
+    """
 
     module: str
     path: str
     operation: Operation
     is_async: bool
+    opens: bool = False
+
+
+# As wrapt calls it: the wrapped callable, the object that it is bound to, positional and keyword arguments.
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A method on the way of every request, with a wrapper of the client module's own.
+
+    For libraries that trace themselves: the wrapper keeps their span from being made where `Call` makes one.
+    """
+
+    module: str
+    path: str
+    wrapper: Wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +120,7 @@ class Client:
         endpoint: where the object that the method is called on sends its requests.
         raw_response: the HTTP response inside a raw result, None if the result is an ordinary one.
         with_headers: the keyword arguments of a call, with HTTP headers added where the library takes them per call.
+        hooks: what else to wrap.
     """
 
     name: str
@@ -99,12 +128,15 @@ class Client:
     endpoint: Callable[[Any], Endpoint]
     raw_response: Callable[[Any], Any]
     with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]
+    hooks: tuple[Hook, ...] = ()
 
 
-def methods(module: str, class_name: str, operations: Mapping[str, Operation]) -> tuple[Target, ...]:
-    """Targets for the methods of ``class_name`` and of its twin ``Async<class_name>``."""
+def methods(
+    module: str, class_name: str, operations: Mapping[str, Operation], *, opens: bool = False
+) -> tuple[Target, ...]:
+    """Targets for the methods of ``class_name`` and of its twin ``Async<class_name>``; see `Target`."""
     return tuple(
-        Target(module, f"{prefix}{class_name}.{method}", operation, is_async=bool(prefix))
+        Target(module, f"{prefix}{class_name}.{method}", operation, is_async=bool(prefix), opens=opens)
         for prefix in ("", "Async")
         for method, operation in operations.items()
     )

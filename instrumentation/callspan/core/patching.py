@@ -11,21 +11,22 @@ from typing import Any
 import wrapt
 
 from callspan.core import guard
-from callspan.core.model import Client, Target
+from callspan.core.managers import manager_wrapper
+from callspan.core.model import Client, Hook, Target, Wrapper
 from callspan.core.shims import async_wrapper, sync_wrapper
 from callspan_semconv import prices
 
 _logger = logging.getLogger("callspan")
 
-_hooked: set[Target] = set()
+_hooked: set[Target | Hook] = set()
 _wanted: set[str] = set()  # clients
-_patched: dict[Target, tuple[Any, str]] = {}  # owner and attribute
+_patched: dict[Target | Hook, tuple[Any, str]] = {}  # owner and attribute
 
 
 def patch(client: Client) -> None:
     """Wrap the client's methods: now those whose modules are loaded, the others when they are."""
     _wanted.add(client.name)
-    for target in client.targets:
+    for target in (*client.targets, *client.hooks):
         if target not in _hooked:
             _hooked.add(target)
             # The package, because it may import the target's module no sooner than the first call does.
@@ -39,7 +40,7 @@ def patch(client: Client) -> None:
 def unpatch(client: Client) -> None:
     """Take the wrappers off again. Bound methods that the SDK cached keep theirs, which then does nothing."""
     _wanted.discard(client.name)
-    for target in client.targets:
+    for target in (*client.targets, *client.hooks):
         if (place := _patched.pop(target, None)) is not None:
             owner, name = place
             current = vars(owner).get(name)
@@ -49,7 +50,7 @@ def unpatch(client: Client) -> None:
 
 def patched() -> list[Target]:
     """What is wrapped in this process."""
-    return list(_patched)
+    return [target for target in _patched if isinstance(target, Target)]
 
 
 def _preload(client: Client, _package: ModuleType) -> None:
@@ -61,7 +62,7 @@ def _preload(client: Client, _package: ModuleType) -> None:
         guard.report(f"{client.name}.preload", error)
 
 
-def _on_import(client: Client, target: Target, module: ModuleType) -> None:
+def _on_import(client: Client, target: Target | Hook, module: ModuleType) -> None:
     if client.name not in _wanted:
         return
     try:
@@ -70,8 +71,15 @@ def _on_import(client: Client, target: Target, module: ModuleType) -> None:
         _logger.debug("%s has no %s; it is not instrumented", target.module, target.path)
         return
     try:
-        make = async_wrapper if target.is_async else sync_wrapper
-        wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, make(client, target.operation)))
+        wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, _wrapper(client, target)))
         _patched[target] = (owner, name)
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report(f"{client.name}.patch", error)
+
+
+def _wrapper(client: Client, target: Target | Hook) -> Wrapper:
+    if isinstance(target, Hook):
+        return target.wrapper
+    if target.opens:
+        return manager_wrapper(client, target.operation, is_async=target.is_async)
+    return (async_wrapper if target.is_async else sync_wrapper)(client, target.operation)

@@ -17,7 +17,8 @@ from opentelemetry.context import (
 from callspan.call_context import current_context
 from callspan.core import call_ids, guard, raw, state
 from callspan.core.call import CALL_KEY, Call
-from callspan.core.model import Client, Operation
+from callspan.core.deferred import origin_of
+from callspan.core.model import Client, Operation, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncStream, SyncStream, watch
 
@@ -27,54 +28,60 @@ _SILENCERS = frozenset(
     {CALL_KEY, _SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation", "suppress_language_model_instrumentation"}
 )
 
-Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-
-
 def sync_wrapper(client: Client, operation: Operation) -> Wrapper:
     """A wrapper for a method that returns its result."""
 
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call, kwargs = _begin(client, operation, instance, args, kwargs, is_async=False)
+        call, kwargs = begin(client, operation, instance, args, kwargs, is_async=False)
         if call is None:
             return wrapped(*args, **kwargs)
-        token = attach(call.context)
-        try:
-            result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
-        finally:
-            detach(token)
-        return _hand_over(client, call, result, SyncStream)
+        return _hand_over(client, call, run(call, wrapped, args, kwargs), SyncStream)
 
     return wrapper
+
+
+def run(call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What ``function`` returns, called inside ``call``, which fails with it."""
+    token = attach(call.context)
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        detach(token)
 
 
 def async_wrapper(client: Client, operation: Operation) -> Wrapper:
     """A wrapper for a method that returns an awaitable of its result."""
 
     async def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call, kwargs = _begin(client, operation, instance, args, kwargs, is_async=True)
+        call, kwargs = begin(client, operation, instance, args, kwargs, is_async=True)
         if call is None:
             return await wrapped(*args, **kwargs)
-        token = attach(call.context)
-        try:
-            result = await wrapped(*args, **kwargs)
-        except GeneratorExit as error:
-            # The coroutine is being thrown away, perhaps from another context, where detach() would complain.
-            call.fail(error)
-            raise
-        except BaseException as error:
-            detach(token)
-            call.fail(error)
-            raise
-        detach(token)
-        return _hand_over(client, call, result, AsyncStream)
+        return _hand_over(client, call, await run_async(call, wrapped, args, kwargs), AsyncStream)
 
     return wrapper
 
 
-def _begin(
+async def run_async(call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`run`, async."""
+    token = attach(call.context)
+    try:
+        result = await function(*args, **kwargs)
+    except GeneratorExit as error:
+        # The coroutine is being thrown away, perhaps from another context, where detach() would complain.
+        call.fail(error)
+        raise
+    except BaseException as error:
+        detach(token)
+        call.fail(error)
+        raise
+    detach(token)
+    return result
+
+
+def begin(
     client: Client,
     operation: Operation,
     instance: Any,
@@ -87,21 +94,32 @@ def _begin(
     call = None
     try:
         telemetry = state.telemetry
-        parent = get_current()
-        if telemetry is None or client.name not in telemetry.clients or _silenced(parent):
+        if telemetry is None or client.name not in telemetry.clients:
             return None, kwargs
-        said = current_context()
-        if said.no_log:
+        parent, said = get_current(), current_context()
+        if (origin := origin_of(client.name)) is not None:
+            parent, said = origin.surroundings(parent)
+        if said.no_log or _silenced(parent):
             return None, kwargs
         kwargs, given = _readable(kwargs)
         parameters = {**dict(zip(operation.positional, args, strict=False)), **given} if args else given
         endpoint = client.endpoint(instance)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
-        if telemetry.propagation.allows(endpoint.address):
+        if origin is not None:
+            origin.begun(call)
+        if endpoint.forwards and telemetry.propagation.allows(endpoint.address):
             kwargs = client.with_headers(kwargs, inject(call.context))
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
         guard.report(f"{operation.name}.begin", error)
     return call, kwargs
+
+
+def recorded_elsewhere(client_name: str) -> bool:
+    """Whether a request made now belongs to a call that has its span, or shall have none: for `Hook` wrappers."""
+    telemetry = state.telemetry
+    if telemetry is None or client_name not in telemetry.clients:
+        return False
+    return bool(get_current().get(CALL_KEY)) or current_context().no_log
 
 
 def _silenced(context: Context) -> bool:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import wrapt
+from opentelemetry.context import attach, detach
 
 from callspan.core import guard
 from callspan.core.call import Call
@@ -14,10 +15,10 @@ from callspan.core.model import Accumulator
 
 # Without ``__iter__`` where there is a choice (wrapt 2): an async stream must not pass for an iterable. Any: the type
 # parameters of wrapt's class exist in its stubs only.
-_Proxy: Any = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
+Proxy: Any = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
 
 
-class _Absent:
+class Absent:
     """Hides a method of wrapt's class that the SDK's stream does not have: applications ask with ``hasattr``."""
 
     def __get__(self, instance: object, owner: type) -> Any:
@@ -45,16 +46,41 @@ def _feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
     return take
 
 
+def _first(stream: Iterator[Any], call: Call) -> Any:
+    """The first chunk. A generator sends its request only now, and what it does belongs beneath the span."""
+    token = attach(call.context)
+    try:
+        return next(stream, _END)
+    finally:
+        detach(token)
+
+
+async def _async_first(stream: AsyncIterator[Any], call: Call) -> Any:
+    """`_first`, async."""
+    token = attach(call.context)
+    try:
+        chunk = await anext(stream, _END)
+    except GeneratorExit:  # thrown away, perhaps from another context, where detach() would complain
+        raise
+    except BaseException:
+        detach(token)
+        raise
+    detach(token)
+    return chunk
+
+
 def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iterator[Any]:
     """Hand the chunks on. Holds no reference to the proxy, so that dropping the proxy ends the call at once."""
     take = _feeder(call, accumulator)
     try:
         call.reading = True
-        for chunk in stream:
+        chunk = _first(stream, call)
+        while chunk is not _END:
             call.reading = False
             take(chunk)
             yield chunk
             call.reading = True
+            chunk = next(stream, _END)
     except GeneratorExit:  # the proxy is gone, and its end said so
         raise
     except BaseException as error:
@@ -68,11 +94,13 @@ async def _async_chunks(stream: AsyncIterator[Any], call: Call, accumulator: Acc
     take = _feeder(call, accumulator)
     try:
         call.reading = True
-        async for chunk in stream:
+        chunk = await _async_first(stream, call)
+        while chunk is not _END:
             call.reading = False
             take(chunk)
             yield chunk
             call.reading = True
+            chunk = await anext(stream, _END)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -81,10 +109,10 @@ async def _async_chunks(stream: AsyncIterator[Any], call: Call, accumulator: Acc
     call.end_stream("exhausted")
 
 
-class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
+class SyncStream(Proxy):  # type: ignore[misc]  # see Proxy
     """Proxy of a synchronous stream."""
 
-    __aenter__ = __aexit__ = _Absent()
+    __aenter__ = __aexit__ = Absent()
     __len__ = __getitem__ = None  # a stream is neither sized nor a sequence, whatever wrapt's class can pass on
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
@@ -121,10 +149,10 @@ class SyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
         self._self_call.end_stream("abandoned")
 
 
-class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
+class AsyncStream(Proxy):  # type: ignore[misc]  # see Proxy
     """Proxy of an asynchronous stream."""
 
-    __enter__ = __exit__ = _Absent()
+    __enter__ = __exit__ = Absent()
     __len__ = __getitem__ = None
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
@@ -160,7 +188,7 @@ class AsyncStream(_Proxy):  # type: ignore[misc]  # see _Proxy
         self._self_call.end_stream("abandoned")
 
 
-class _Watch(_Proxy):  # type: ignore[misc]  # see _Proxy
+class _Watch(Proxy):  # type: ignore[misc]  # see Proxy
     """Proxy of an HTTP response's byte stream that tells the call when the transport is closed.
 
     Helpers of the SDKs (``chat.completions.stream()``) close the response and never the stream object.
