@@ -37,19 +37,22 @@ class Instruments:
         self._provider = meter_provider
         meter = get_meter(SCOPE, __version__, meter_provider=meter_provider)
         self._duration: Histogram = meter.create_histogram(
-            "gen_ai.client.operation.duration",
+            attr.GEN_AI_CLIENT_OPERATION_DURATION,
             "s",
             "GenAI operation duration",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._first_chunk: Histogram = meter.create_histogram(
-            "gen_ai.client.operation.time_to_first_chunk",
+            attr.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK,
             "s",
             "Time to receive the first chunk of a stream",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._tokens: Histogram = meter.create_histogram(
-            "gen_ai.client.token.usage", "{token}", "Tokens used, by type", explicit_bucket_boundaries_advisory=_TOKENS
+            attr.GEN_AI_CLIENT_TOKEN_USAGE,
+            "{token}",
+            "Tokens used, by type",
+            explicit_bucket_boundaries_advisory=_TOKENS,
         )
 
     @property
