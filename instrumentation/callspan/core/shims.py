@@ -28,6 +28,7 @@ _SILENCERS = frozenset(
     {CALL_KEY, _SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation", "suppress_language_model_instrumentation"}
 )
 
+
 def sync_wrapper(client: Client, operation: Operation) -> Wrapper:
     """A wrapper for a method that returns its result."""
 

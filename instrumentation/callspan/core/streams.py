@@ -18,6 +18,9 @@ from callspan.core.model import Accumulator
 Proxy: Any = getattr(wrapt, "BaseObjectProxy", wrapt.ObjectProxy)
 
 
+_END: Any = object()
+
+
 class Absent:
     """Hides a method of wrapt's class that the SDK's stream does not have: applications ask with ``hasattr``."""
 
