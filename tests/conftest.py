@@ -23,6 +23,16 @@ _SETTINGS = (
     "LITELLM_",
     "OPENMETER_",
     "ATHINA_",
+    "GCS_",
+    "GOOGLE_",
+    "STORAGE_",
+    "AZURE_",
+    "DYNAMODB_",
+    "MLFLOW_",
+    "ARIZE_",
+    "PHOENIX_",
+    "LANGTRACE_",
+    "SENTRY_",
 )
 
 

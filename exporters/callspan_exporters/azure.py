@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from callspan_exporters.addresses import parse_url
 from callspan_exporters.azure_shared_key import SharedKey
 from callspan_exporters.bearer import DeniedError
 from callspan_exporters.delivery.classify import classify_http, coded_reason, retry_after_s
@@ -161,11 +162,7 @@ def _passes(response: Response, code: str) -> bool:
 
 def _endpoint(given: str | None, account: str, suffix: str | None) -> str:
     suffix = suffix or variable("AZURE_STORAGE_ENDPOINT_SUFFIX") or "core.windows.net"
-    url = given or f"https://{account}.blob.{suffix}"
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        message = f"azure_storage: endpoint is {url!r}; expected https://account.blob.core.windows.net"
-        raise ValueError(message)
-    return url.rstrip("/")
+    return parse_url(given or f"https://{account}.blob.{suffix}", "azure_storage: endpoint").geturl().rstrip("/")
 
 
 def _identity(

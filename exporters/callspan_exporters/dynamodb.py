@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
+from callspan_exporters.addresses import parse_url
 from callspan_exporters.aws import AWSIdentity, AWSSigner
 from callspan_exporters.delivery.classify import classify_http, coded_reason, error_words, retry_after_s
 from callspan_exporters.delivery.http import HTTPTransport
 from callspan_exporters.dynamodb_item import call_item, item_id
-from callspan_exporters.environment import number, required, variable
+from callspan_exporters.environment import first_variable, number, required
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 from callspan_semconv import jsonio
 
@@ -17,6 +17,7 @@ _HEADERS: Final = {"content-type": "application/x-amz-json-1.0", "x-amz-target":
 _MAX_PUTS: Final = 25  # Amazon DynamoDB, "BatchWriteItem"
 _MAX_ANSWER_BYTES: Final = 17_000_000  # what was not written comes back whole
 _REGIONS: Final = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 # DynamoDB says 400 for whatever is not its own fault; see "Error handling with DynamoDB" and AWS's "Common errors".
 _STATUS: Final = {
     "UnrecognizedClientException": 401,
@@ -185,12 +186,10 @@ def _code(said: Mapping[str, Any]) -> str:
 
 def _endpoint(given: str | None, region: str) -> str:
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    elsewhere = given or variable("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
-    url = elsewhere or f"https://dynamodb.{region}.{suffix}"
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        message = f"dynamodb: endpoint_url is {url!r}; expected http://host:port or https://host:port"
-        raise ValueError(message)
-    return url.rstrip("/") + "/"
+    source, elsewhere = ("endpoint_url", given) if given else first_variable(*_ENDPOINTS) or ("", "")
+    if not elsewhere:
+        return f"https://dynamodb.{region}.{suffix}/"
+    return parse_url(elsewhere, f"dynamodb: {source}").geturl().rstrip("/") + "/"
 
 
 def _renderer(value_format: str) -> Callable[[Any], str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from callspan_exporters import call_facts
 from callspan_exporters.shorten import Shortening, fitted
 from callspan_semconv import StandardLoggingPayload, jsonio
 
@@ -41,7 +42,7 @@ def _attributes(
         "startTime": _time(payload["startTime"]),
         "endTime": _time(payload["endTime"]),
         "model": payload["model"],
-        "user": payload["end_user"] or payload["model_parameters"].get("user"),
+        "user": call_facts.user(payload),
         "modelParameters": kept(payload["model_parameters"]),
         "messages": kept(payload["messages"]),
         "response": kept(payload["response"]) or None,

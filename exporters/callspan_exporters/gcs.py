@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from callspan_exporters.addresses import parse_url
 from callspan_exporters.bearer import BearerToken, DeniedError
 from callspan_exporters.delivery.classify import classify_http, retry_after_s
 from callspan_exporters.delivery.http import HTTPTransport
@@ -144,10 +145,7 @@ def _endpoint(given: str | None) -> tuple[str, bool]:
     if not url:
         return ENDPOINT, False
     url = url if "://" in url else f"http://{url}"
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        message = f"gcs_bucket: {source} is {url!r}; expected http://host:port"
-        raise ValueError(message)
-    return url.rstrip("/"), True
+    return parse_url(url, f"gcs_bucket: {source}").geturl().rstrip("/"), True
 
 
 def _token(key_file: str | None, transport: HTTPTransport) -> BearerToken:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from callspan_exporters import call_facts
 from callspan_semconv import StandardLoggingPayload, jsonio
 from callspan_semconv import attributes as names
 
@@ -96,7 +97,7 @@ class LangfuseCall:
             f"{_OBSERVATION}model.name": payload["model"] or None,
             f"{_OBSERVATION}model.parameters": _json(_parameters(payload)),
             f"{_OBSERVATION}usage_details": _json(_usage(payload)),
-            f"{_OBSERVATION}cost_details": _json(_cost(payload)),
+            f"{_OBSERVATION}cost_details": _json(call_facts.costs(payload)),
             f"{_OBSERVATION}completion_start_time": _first_token(payload),
             f"{_OBSERVATION}prompt.name": prompt_name,
             f"{_OBSERVATION}prompt.version": prompt_version,
@@ -114,7 +115,7 @@ class LangfuseCall:
             fields = {key.removeprefix("trace_"): own.get(key, metadata.get(key)) for key in wanted if key}
         else:
             fields = {
-                "user_id": self._user(),
+                "user_id": call_facts.user(self.payload),
                 "session_id": metadata.get("session_id") or self.payload["session_id"] or None,
                 "tags": self._tags() or None,
                 **{key.removeprefix("trace_"): value for key, value in metadata.items() if key.startswith("trace_")},
@@ -138,9 +139,6 @@ class LangfuseCall:
         }
         said = {key: _scalar(value) for key, value in known.items() if value not in (None, "", [], {})}
         return {f"{_OBSERVATION}metadata.{key}": value for key, value in said.items()}
-
-    def _user(self) -> Any:
-        return self.payload["end_user"] or self.payload["model_parameters"].get("user")
 
     def _tags(self) -> list[str]:
         tags = list(self.payload["request_tags"])
@@ -166,7 +164,7 @@ class LangfuseCall:
             return self.error()
         if _flag(self.metadata.get("mask_output")):
             return names.REDACTED
-        answer = _answer(payload["response"])
+        answer = call_facts.answer(payload["response"])
         return answer if answer is None or isinstance(answer, str) else jsonio.dumps(answer)
 
     def _prompt(self) -> tuple[str | None, int | None]:
@@ -207,19 +205,6 @@ def _rendered_trace(fields: Mapping[str, Any]) -> dict[str, Attribute | None]:
     return found
 
 
-def _answer(response: Any) -> Any:
-    """What the model said: the message of the only choice, or all of them; of other APIs the part that says it."""
-    if not isinstance(response, Mapping):
-        return response
-    if isinstance(choices := response.get("choices"), list):
-        said = [choice.get("message", choice.get("text")) for choice in choices if isinstance(choice, Mapping)]
-        return said[0] if len(said) == 1 else said or None
-    for key in ("output", "text", "data"):
-        if response.get(key):
-            return response[key]
-    return None
-
-
 def _parameters(payload: StandardLoggingPayload) -> dict[str, Any]:
     """Langfuse takes text, numbers, booleans and lists of text; anything else goes as JSON text."""
     parameters = {}
@@ -236,21 +221,10 @@ def _usage(payload: StandardLoggingPayload) -> dict[str, int]:
     prompt, completion, total = payload["prompt_tokens"], payload["completion_tokens"], payload["total_tokens"]
     if not usage and not total:
         return {}
-    details = usage.get("prompt_tokens_details") or {}
-    read = usage.get("cache_read_input_tokens") or details.get("cached_tokens") or 0
-    written = usage.get("cache_creation_input_tokens") or details.get("cache_creation_tokens") or 0
+    read, written = call_facts.cached_tokens(payload)
     found = {"input": max(0, prompt - read - written), "output": completion, "total": total}
     cached = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
     return found | {key: count for key, count in cached.items() if count}
-
-
-def _cost(payload: StandardLoggingPayload) -> dict[str, float]:
-    """USD; absent where the price is unknown, so that Langfuse can apply its own."""
-    breakdown: Mapping[str, Any] = payload["cost_breakdown"] or {}
-    costs = {key: breakdown.get(f"{key}_cost") for key in ("input", "output", "total")}
-    if payload["response_cost"]:
-        costs["total"] = payload["response_cost"]
-    return {key: cost for key, cost in costs.items() if cost is not None}
 
 
 def _first_token(payload: StandardLoggingPayload) -> str | None:

@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from callspan_exporters import otlp_settings, tls
 from callspan_exporters.delivery.http import HTTPTransport
-from callspan_exporters.environment import first_variable, required, variable
+from callspan_exporters.environment import required, variable
 from callspan_exporters.otlp_base import OTLPExporter, Transport
-from callspan_exporters.otlp_settings import OTLPSettings, parse_headers, traces_url
+from callspan_exporters.otlp_settings import OTLPSettings, parse_headers, preset_url
 from callspan_exporters.sink import Batching
 
 HONEYCOMB_ENDPOINT: Final = "https://api.honeycomb.io"
@@ -105,7 +105,7 @@ class HoneycombSpanExporter(OTLPExporter):
         if chosen := dataset or variable("HONEYCOMB_DATASET"):
             headers["x-honeycomb-dataset"] = chosen
         super().__init__(
-            endpoint=_preset_url(endpoint, "HONEYCOMB_API_ENDPOINT", HONEYCOMB_ENDPOINT),
+            endpoint=preset_url(endpoint, "HONEYCOMB_API_ENDPOINT", default=HONEYCOMB_ENDPOINT),
             transport=HTTPTransport(),
             headers=headers,
             name=name,
@@ -152,7 +152,7 @@ class TraceloopSpanExporter(OTLPExporter):
             key = required(api_key, "TRACELOOP_API_KEY", sink=self.sink, keyword="api_key")
             sent["authorization"] = f"Bearer {key}"
         super().__init__(
-            endpoint=_preset_url(endpoint, "TRACELOOP_BASE_URL", TRACELOOP_ENDPOINT),
+            endpoint=preset_url(endpoint, "TRACELOOP_BASE_URL", default=TRACELOOP_ENDPOINT),
             transport=HTTPTransport(),
             headers=sent,
             name=name,
@@ -185,10 +185,3 @@ def _transport(settings: OTLPSettings) -> Transport:
         insecure=settings.insecure,
         tls=settings.tls,
     )
-
-
-def _preset_url(endpoint: str | None, name: str, default: str) -> str:
-    found = first_variable(name)
-    if endpoint:
-        return traces_url(endpoint, "endpoint")
-    return traces_url(found[1], name) if found else traces_url(default, "endpoint")

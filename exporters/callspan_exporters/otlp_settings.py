@@ -98,6 +98,18 @@ def traces_url(endpoint: str, source: str) -> str:
     return parts._replace(path=path).geturl()
 
 
+def preset_url(endpoint: str | None, *variables: str, default: str) -> str:
+    """The traces' URL of a service: from code or file, else from the first variable that is set, else the default.
+
+    Raises:
+        ValueError: see `parse_url`.
+    """
+    found = first_variable(*variables)
+    if endpoint:
+        return traces_url(endpoint, "endpoint")
+    return traces_url(found[1], found[0]) if found else traces_url(default, "endpoint")
+
+
 def grpc_target(endpoint: str, source: str, *, insecure: bool = False) -> tuple[str, bool]:
     """Read a gRPC endpoint: ``http://`` is plain text, ``https://`` is TLS, ``host:port`` is TLS unless ``insecure``.
 

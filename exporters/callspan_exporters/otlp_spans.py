@@ -6,6 +6,17 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
+from callspan_semconv import attributes as names
+
+# Prompts and answers in the words of the GenAI conventions; a sink that says them in others leaves these out.
+CONTENT: Final = frozenset(
+    {
+        names.GEN_AI_INPUT_MESSAGES,
+        names.GEN_AI_OUTPUT_MESSAGES,
+        names.GEN_AI_SYSTEM_INSTRUCTIONS,
+        names.GEN_AI_TOOL_DEFINITIONS,
+    }
+)
 _INT64: Final = range(-(2**63), 2**63)
 
 

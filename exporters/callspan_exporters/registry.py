@@ -25,6 +25,8 @@ class Sink:
 _WEBHOOK: Final = "callspan_exporters.webhook"
 
 SINKS: Final[Mapping[str, Sink]] = {
+    "arize": Sink("callspan_exporters.arize:ArizeSpanExporter"),
+    "arize_phoenix": Sink("callspan_exporters.arize:PhoenixSpanExporter"),
     "athina": Sink("callspan_exporters.athina:AthinaSpanExporter"),
     "azure_storage": Sink("callspan_exporters.azure:AzureBlobSpanExporter", extra="azure"),
     "console": Sink("opentelemetry.sdk.trace.export:ConsoleSpanExporter"),
@@ -37,7 +39,9 @@ SINKS: Final[Mapping[str, Sink]] = {
     "honeycomb": Sink("callspan_exporters.otlp:HoneycombSpanExporter"),
     "langfuse": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
     "langfuse_otel": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
+    "langtrace": Sink("callspan_exporters.langtrace:LangtraceSpanExporter"),
     "local": Sink("callspan_exporters.local:LocalSpanExporter"),
+    "mlflow": Sink("callspan_exporters.mlflow:MlflowSpanExporter"),
     "openmeter": Sink("callspan_exporters.openmeter:OpenMeterSpanExporter"),
     "otel": Sink("callspan_exporters.otlp:from_environment"),
     "qualifire_eval": Sink(f"{_WEBHOOK}:QualifireEvalSpanExporter"),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from callspan_exporters.arize import ArizeSpanExporter, PhoenixSpanExporter
 from callspan_exporters.athina import AthinaSpanExporter
 from callspan_exporters.azure import AzureBlobSpanExporter
 from callspan_exporters.datadog import DatadogLLMObsSpanExporter, DatadogLogsSpanExporter
@@ -14,6 +15,8 @@ from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.dynamodb import DynamodbSpanExporter
 from callspan_exporters.gcs import GCSSpanExporter
 from callspan_exporters.langfuse import LangfuseSpanExporter
+from callspan_exporters.langtrace import LangtraceSpanExporter
+from callspan_exporters.mlflow import MlflowSpanExporter
 from callspan_exporters.openmeter import OpenMeterSpanExporter
 from callspan_exporters.otlp import HoneycombSpanExporter, OTLPSpanExporter, TraceloopSpanExporter
 from callspan_exporters.s3 import S3SpanExporter
@@ -30,6 +33,10 @@ SINKS: dict[str, Callable[[str], SinkExporter]] = {
     "rubrik": lambda url: RubrikSpanExporter(url, headers={"Authorization": "Bearer test"}),
     "otel": lambda url: OTLPSpanExporter("http", url),
     "honeycomb": lambda url: HoneycombSpanExporter("key", endpoint=url),
+    "mlflow": MlflowSpanExporter,
+    "arize": lambda url: ArizeSpanExporter("space", "key", endpoint=url),
+    "arize_phoenix": PhoenixSpanExporter,
+    "langtrace": lambda url: LangtraceSpanExporter("key", url),
     "traceloop": lambda url: TraceloopSpanExporter("key", url),
     "langfuse": lambda url: LangfuseSpanExporter("pk", "sk", url),
     "datadog": lambda url: DatadogLogsSpanExporter("key", base_url=url),

@@ -208,7 +208,7 @@ def test_not_json() -> None:
         ),
         ({"dynamodb_table_name": TABLE}, "region_name is missing; set .* AWS_REGION_NAME or AWS_REGION"),
         ({**WHERE, "value_format": "xml"}, "value_format is 'xml'; expected 'json' or 'python_repr'"),
-        ({**WHERE, "endpoint_url": "x:1"}, "endpoint_url is 'x:1'; expected http://host:port"),
+        ({**WHERE, "endpoint_url": "x:1"}, "endpoint_url: 'x:1' is not a URL; expected http://host:port"),
     ],
 )
 def test_wrong_option_is_one_clear_error(options: dict[str, Any], said: str) -> None:
