@@ -60,7 +60,7 @@ CLIENT = Client(
         *methods(f"{_RESOURCES}.audio.translations", "Translations", {"create": TRANSLATION}),
         *methods(f"{_RESOURCES}.moderations", "Moderations", {"create": MODERATION}),
     ),
-    endpoint=endpoints(_provider, lambda provider: _AZURE if provider == "azure.ai.openai" else {}),
+    endpoint=endpoints(_provider, lambda _client, provider: _AZURE if provider == "azure.ai.openai" else {}),
     raw_response=raw_response,
     with_headers=merged_into("extra_headers"),
 )

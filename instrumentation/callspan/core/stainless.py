@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from callspan.core.endpoints import EndpointCache
 from callspan.core.model import Endpoint, endpoint
+from callspan_semconv.providers import provider_from_host
 
 _PORTS = {"https": 443, "http": 80}
 
 
 def endpoints(
-    provider: Callable[[Any, str], str], more: Callable[[str], dict[str, Any]] = lambda _: {}
+    provider: Callable[[Any, str], str],
+    more: Callable[[Any, str], dict[str, Any]] = lambda _client, _provider: {},
+    forwards: Callable[[Any], bool] = lambda _client: True,
 ) -> Callable[[Any], Endpoint]:
     """Resolve the endpoint of a resource (``client.chat.completions``) by its client's base URL.
 
     Args:
         provider: names the provider, given the client object and the host.
-        more: further start attributes, given the provider.
+        more: further start attributes, given the client object and the provider.
+        forwards: see `Endpoint`, given the client object.
     """
 
     def resolve(sdk_client: Any) -> Endpoint:
         url = sdk_client.base_url
         name = provider(sdk_client, url.host)
-        return endpoint(name, url.host, url.port or _PORTS.get(url.scheme), **more(name))
+        found = endpoint(name, url.host, url.port or _PORTS.get(url.scheme), **more(sdk_client, name))
+        return replace(found, forwards=forwards(sdk_client))
 
     # The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.
     cache = EndpointCache(lambda sdk_client: vars(sdk_client).get("_base_url"), resolve)
     return lambda resource: cache(resource._client)  # noqa: SLF001 - resources name their client no other way
+
+
+def by_host(vendor: str) -> Callable[[Any, str], str]:
+    """Name the provider that is known to answer at the host; on any other, the client's own ``vendor``."""
+    return lambda _client, host: provider_from_host(host) or vendor
 
 
 def by_class(names: dict[str, str], sdk_client: Any) -> str | None:

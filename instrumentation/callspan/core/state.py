@@ -1,7 +1,14 @@
-"""The `Telemetry` in force; None while nothing is instrumented. Replaced as a whole, read without a lock."""
+"""What is in force in this process, read without a lock."""
 
 from __future__ import annotations
 
+from opentelemetry.trace import TracerProvider
+
 from callspan.core.telemetry import Telemetry
 
+# None while nothing is instrumented. Replaced as a whole.
+
 telemetry: Telemetry | None = None
+
+# The global tracer provider if callspan made it: the application, without callspan, has no tracing at all.
+own_provider: TracerProvider | None = None

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from typing_extensions import Never
 
+from callspan.core import state
 from callspan.errors import ConfigurationError, raise_all
 from callspan.setup import sdk
 from callspan.setup.installation import Standing, install, installed, lock
@@ -143,6 +144,7 @@ def _provider(given: TracerProvider | None, settings: Settings) -> tuple[TracerP
         standing, problems = sdk.standing(new, settings)
         raise_all(problems)
         trace.set_tracer_provider(new)
+        state.own_provider = new
         return new, standing
     if not isinstance(provider, TracerProvider):
         where = "tracer_provider=" if given is not None else "the global tracer provider"

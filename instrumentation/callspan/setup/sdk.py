@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 from opentelemetry.util._importlib_metadata import entry_points
 
+from callspan.core import state
 from callspan.errors import ConfigurationError
 from callspan.setup import processors, sinks
 from callspan.setup.installation import Standing
@@ -78,6 +79,7 @@ def configure_sdk() -> list[ConfigurationError]:
         problems.append(ConfigurationError(f"{where}: the OpenTelemetry SDK cannot be configured: {reason}"))
     if not has_provider():
         trace.set_tracer_provider(TracerProvider())
+    state.own_provider = trace.get_tracer_provider()
     return problems
 
 

@@ -1,0 +1,1 @@
+"""The Messages API of Anthropic, which Bedrock, Vertex AI, Foundry and several gateways serve as well."""
