@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from callspan.core import eventstream
 from callspan.core.call import Call
+from callspan.core.model import Accumulator
 from callspan.core.streams import tee
 from callspan.core.view import view
 from callspan_semconv import attributes as attr
@@ -30,18 +32,24 @@ def observe(call: Call, http_response: Any) -> None:
 def _read(call: Call, http_response: Any) -> None:
     """Read ``call`` from a complete response."""
     kind = media_type(http_response)
-    if kind == "text/event-stream" and call.operation.stream is not None:
-        accumulator = call.operation.stream(call)
+    stream = call.operation.stream
+    if kind == "text/event-stream" and stream is not None:
         text = http_response.text
-        for event in events(text):
-            accumulator.feed(event)
-        accumulator.finish(call)
+        _collect(call, stream(call), events(text))
         if text.rstrip().endswith(_DONE):  # the SDKs stop reading here, which looks like a close
             call.attributes[attr.CALLSPAN_STREAM_END] = "exhausted"
+    elif kind == eventstream.MEDIA_TYPE and stream is not None:
+        _collect(call, stream(call), eventstream.events(http_response.content))
     elif kind.endswith("json"):
         call.operation.response(call, view(jsonio.loads(http_response.content)))
     elif kind.startswith("text/"):
         call.operation.response(call, http_response.text)
+
+
+def _collect(call: Call, accumulator: Accumulator, found: Iterator[Any]) -> None:
+    for event in found:
+        accumulator.feed(event)
+    accumulator.finish(call)
 
 
 class _Body:
@@ -77,7 +85,7 @@ def media_type(http_response: Any) -> str:
 def is_text(http_response: Any) -> bool:
     """Whether the body says something about the call; audio and images do not."""
     kind = media_type(http_response)
-    return kind.startswith("text/") or kind.endswith("json")
+    return kind.startswith("text/") or kind.endswith("json") or kind == eventstream.MEDIA_TYPE
 
 
 def events(text: str) -> Iterator[Any]:

@@ -135,8 +135,8 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
     "compaction": _compaction,
 }
 
-# Results of server tools carry what only the provider can read, and pages of it.
-_OPAQUE = ("encrypted_content", "encrypted_index", "encrypted_stdout")
+# Results of server tools carry what only the provider can read, and pages of it: encrypted_content, encrypted_index.
+_OPAQUE = "encrypted_"
 
 
 def plain_tree(value: Any) -> Any:
@@ -149,4 +149,4 @@ def plain_tree(value: Any) -> Any:
     source = known.get("source")
     if known.get("type") in ("image", "document") and source is not None:
         return part(known)
-    return {name: plain_tree(item) for name, item in known.items() if name not in _OPAQUE}
+    return {name: plain_tree(item) for name, item in known.items() if item is not None and not name.startswith(_OPAQUE)}
