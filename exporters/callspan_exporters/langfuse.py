@@ -19,9 +19,10 @@ from callspan_exporters.delivery.classify import classify_http
 from callspan_exporters.delivery.http import HTTPTransport
 from callspan_exporters.environment import first_variable, number, required, variable
 from callspan_exporters.langfuse_call import LangfuseCall
-from callspan_exporters.langfuse_place import place, sampled
+from callspan_exporters.langfuse_place import place
 from callspan_exporters.otlp_base import OTLPExporter, classify_otlp
 from callspan_exporters.otlp_spans import with_changes
+from callspan_exporters.sampling import sampled
 from callspan_exporters.sink import Batching, Item, Outcome, Response, span_metadata
 from callspan_semconv import attributes as names
 from callspan_semconv import is_llm_span

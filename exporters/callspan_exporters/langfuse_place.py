@@ -71,14 +71,6 @@ def place(span: ReadableSpan, metadata: Mapping[str, Any]) -> Place:
     )
 
 
-def sampled(trace: int, rate: float) -> bool:
-    """Whether a trace is among the share that is kept, by its id's hash: all its calls are, or none."""
-    if rate >= 1:
-        return True
-    digest = hashlib.sha256(f"{trace:032x}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < rate * 2**64
-
-
 def _id(candidate: str, text: str, pattern: re.Pattern[str], size: int) -> int:
     if pattern.fullmatch(candidate):
         return int(candidate, 16)

@@ -50,6 +50,7 @@ SINKS: Final[Mapping[str, Sink]] = {
     "s3": Sink("callspan_exporters.s3:S3SpanExporter", extra="s3"),
     "s3_v2": Sink("callspan_exporters.s3:S3SpanExporter", extra="s3"),
     "sample_callback": Sink(f"{_WEBHOOK}:SampleCallbackSpanExporter"),
+    "sentry": Sink("callspan_exporters.sentry:SentrySpanExporter", extra="sentry"),
     "sumologic": Sink(f"{_WEBHOOK}:SumoLogicSpanExporter"),
     "traceloop": Sink("callspan_exporters.otlp:TraceloopSpanExporter"),
 }

@@ -40,7 +40,7 @@ def record(provider: TracerProvider, number: int, attributes: Mapping[str, Any] 
 
 
 def calls(count: int, texts: dict[int, str] | None = None, *, failed: Sequence[int] = ()) -> list[ReadableSpan]:
-    """Ended spans numbered from 0; ``texts`` by number."""
+    """Ended spans numbered from 0; ``texts`` by number, which those that ``failed`` have in their error too."""
     provider, collect = TracerProvider(shutdown_on_exit=False), _Collect()
     provider.add_span_processor(collect)
     for number in range(count):
@@ -48,6 +48,7 @@ def calls(count: int, texts: dict[int, str] | None = None, *, failed: Sequence[i
             "chat gpt-4o", attributes=call_attributes(number, (texts or {}).get(number, "hello"))
         )
         if number in failed:
-            span.set_status(Status(StatusCode.ERROR))
+            text = (texts or {}).get(number, "hello")
+            span.set_status(Status(StatusCode.ERROR, f"marker-{number}; {text}"))
         span.end()
     return collect.spans
