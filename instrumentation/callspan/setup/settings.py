@@ -144,7 +144,10 @@ class Settings:
         3600.0, "CALLSPAN_MAX_RETRY_AGE_S", kinds.SECONDS, "How long delivery of a call is tried, in seconds."
     )
     shutdown_timeout_s: float = _setting(
-        10.0, "CALLSPAN_SHUTDOWN_TIMEOUT_S", kinds.SECONDS, "How long delivery may take at exit, in seconds; each further sink that hangs may add one."
+        10.0,
+        "CALLSPAN_SHUTDOWN_TIMEOUT_S",
+        kinds.SECONDS,
+        "How long delivery may take at exit, in seconds; each further sink that hangs may add one.",
     )
     durability: str = _setting("memory", "CALLSPAN_DURABILITY", kinds.DURABILITY, "Where undelivered calls wait.")
     sigterm_flush_s: float = _setting(

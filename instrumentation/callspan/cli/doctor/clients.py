@@ -11,9 +11,9 @@ from typing import Final
 
 from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 
+from callspan.clients import CLIENTS
 from callspan.core.model import Client
 from callspan.core.patching import patched
-from callspan.clients import CLIENTS
 from callspan.setup.configuration import activate_clients
 from callspan.setup.settings import Settings
 
