@@ -82,7 +82,8 @@ def replayed(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Any]:
         found = [] if seen == list(expected[:-1]) else ["the application sees a difference"]
         if repr(error) != repr(expected[-1]):
             found.append(f"error {error!r}, not {expected[-1]!r}")
-        return found + differences(exchange, exported.one(), error)
+        found += differences(exchange, exported.one(), error)
+        return found
 
     async def run(exchanges: list[dict[str, Any]], way: str, call: Any, differences: Any) -> None:
         wrong = {each["name"]: await problems(each, way, call, differences) for each in exchanges}

@@ -57,7 +57,8 @@ def _joined(chunks: list[Json]) -> Json:
     whole: Json = {"choices": []}
     choices: dict[int, Json] = {}
     for chunk in chunks:
-        whole |= {key: value for key, value in chunk.items() if key != "choices" and value}
+        known = {"id": whole["id"]} if whole.get("id") else {}  # Groq's compound systems change it
+        whole |= {key: value for key, value in chunk.items() if key != "choices" and value} | known
         for part in chunk.get("choices", ()):
             choice = choices.setdefault(part.get("index", 0), {"text": "", "tools": {}, "finish_reason": None})
             delta = part.get("delta", {})
@@ -129,13 +130,13 @@ def finish_reasons(operation: str, whole: Json) -> list[Any] | None:
 
 def tokens(whole: Json) -> tuple[Any, Any, Any, Any]:
     """Input, output, cached and reasoning tokens, None where the provider does not say."""
-    usage = whole.get("usage") or {}
+    usage = whole.get("usage") or (whole.get("x_groq") or {}).get("usage") or {}
     inner = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     outer = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
     return (
         usage.get("prompt_tokens", usage.get("input_tokens")),
         usage.get("completion_tokens", usage.get("output_tokens")),
-        inner.get("cached_tokens"),
+        inner.get("cached_tokens", usage.get("cached_tokens")),
         outer.get("reasoning_tokens"),
     )
 

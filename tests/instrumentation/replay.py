@@ -18,6 +18,7 @@ NAMED = {
     "model": attr.GEN_AI_REQUEST_MODEL,
     "temperature": attr.GEN_AI_REQUEST_TEMPERATURE,
     "top_p": attr.GEN_AI_REQUEST_TOP_P,
+    "top_k": attr.GEN_AI_REQUEST_TOP_K,
     "frequency_penalty": attr.GEN_AI_REQUEST_FREQUENCY_PENALTY,
     "presence_penalty": attr.GEN_AI_REQUEST_PRESENCE_PENALTY,
     "max_tokens": attr.GEN_AI_REQUEST_MAX_TOKENS,
@@ -136,11 +137,11 @@ def request_pairs(exchange: dict[str, Any], span: Read) -> dict[str, tuple[Any, 
     pairs = {
         name: (span.get(NAMED[name]) if name in NAMED else rest.get(name), value)
         for name, value in request.items()
-        if name not in CONTENT | {"stop", "n", "encoding_format"}
+        if value is not None and name not in CONTENT | {"stop", "n", "encoding_format"}
     }
-    if request.get("n", 1) != 1:
+    if request.get("n") not in (None, 1):
         pairs["n"] = (span.get(attr.GEN_AI_REQUEST_CHOICE_COUNT), request["n"])
-    if "stop" in request:
+    if request.get("stop") is not None:
         stop = request["stop"]
         pairs["stop"] = (list(span[attr.GEN_AI_REQUEST_STOP_SEQUENCES]), [stop] if isinstance(stop, str) else stop)
     if "encoding_format" in request:
@@ -150,7 +151,7 @@ def request_pairs(exchange: dict[str, Any], span: Read) -> dict[str, tuple[Any, 
         pairs["instructions"] = (parts, [{"type": "text", "content": request["instructions"]}])
     pairs["stream"] = (bool(span.get(attr.GEN_AI_REQUEST_STREAM)), exchange["streaming"])
     tools = span.json(attr.GEN_AI_TOOL_DEFINITIONS) or []
-    offered = [{"type": "function", **t["function"]} if "function" in t else t for t in request.get("tools", ())]
+    offered = [{"type": "function", **t["function"]} if "function" in t else t for t in request.get("tools") or ()]
     pairs["tools"] = (tools, offered)
     said = [
         (message["role"], "".join(part["content"] for part in message["parts"] if part["type"] == "text"))

@@ -17,7 +17,7 @@ from callspan.core import call_ids, guard, raw, shims
 from callspan.core.endpoints import EndpointCache
 from callspan.core.propagation import Propagation
 from callspan.core.telemetry import Instruments
-from callspan.shapes.openai import chat
+from callspan.shapes.openai import chat, chat_stream
 from callspan_semconv import attributes as attr
 from callspan_semconv import prices, secrets
 from tests.instrumentation import ways
@@ -54,9 +54,9 @@ BOUNDARIES: dict[str, tuple[Any, tuple[str, ...], str]] = {
     "injection": (shims, ("inject",), "begin"),
     "request reader": (chat, ("read_common",), "begin"),
     "response reader": (chat, ("_output",), "answer"),
-    "accumulator": (chat.ChatAccumulator, ("__init__",), "stream"),
-    "accumulator's feed": (chat.ChatAccumulator, ("feed",), "stream"),
-    "accumulator's finish": (chat.ChatAccumulator, ("finish",), "stream"),
+    "accumulator": (chat_stream.ChatAccumulator, ("__init__",), "stream"),
+    "accumulator's feed": (chat_stream.ChatAccumulator, ("feed",), "stream"),
+    "accumulator's finish": (chat_stream.ChatAccumulator, ("finish",), "stream"),
     "headers": (calls.Call, ("read_headers",), "proxy"),
     "raw headers": (calls.Call, ("read_headers",), "raw"),
     "watch": (shims, ("watch",), "proxy"),

@@ -87,12 +87,12 @@ async def parse(resource: Any, arguments: dict[str, Any]) -> Any:
 
 async def raw(resource: Any, arguments: dict[str, Any]) -> Any:
     response = await settle(resource.with_raw_response.create(**arguments))
-    return response.parse()
+    return await settle(response.parse())
 
 
 async def raw_parse(resource: Any, arguments: dict[str, Any]) -> Any:
     response = await settle(resource.with_raw_response.parse(**arguments))
-    return response.parse()
+    return await settle(response.parse())
 
 
 async def streaming_response(resource: Any, arguments: dict[str, Any]) -> Any:
@@ -116,7 +116,7 @@ async def stream(resource: Any, arguments: dict[str, Any]) -> Opened:
 
 async def raw_stream(resource: Any, arguments: dict[str, Any]) -> Opened:
     response = await settle(resource.with_raw_response.create(stream=True, **arguments))
-    opened = response.parse()
+    opened = await settle(response.parse())
     return Opened(await enter(opened), opened.close, leaving(opened), response)
 
 
