@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from callspan_exporters import addresses
-from callspan_exporters.delivery.classify import classify_http
-from callspan_exporters.delivery.http import HTTPTransport
+from callspan_exporters import addresses, call_facts
 from callspan_exporters.environment import required
-from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
+from callspan_exporters.http_sink import HTTPSinkExporter
+from callspan_exporters.sink import Batching, Item, Request
 from callspan_semconv import StandardLoggingPayload, jsonio
 
 CLOUD: Final = "https://log.athina.ai"
@@ -20,7 +19,7 @@ _FROM_METADATA: Final = (
 )
 
 
-class AthinaSpanExporter(SinkExporter):
+class AthinaSpanExporter(HTTPSinkExporter):
     """Every LLM call, success or failure, as an inference log; one request per call, eight at a time.
 
     Metadata of a call becomes Athina's field of the same name: ``environment``, ``prompt_slug``, ``customer_id``,
@@ -64,7 +63,6 @@ class AthinaSpanExporter(SinkExporter):
         self._url = f"{where}/api/v1/log/inference"
         self._headers = {"athina-api-key": key, "content-type": "application/json"}
         self._environment = environment
-        self._transport = HTTPTransport(max_connections=self.concurrency)
 
     def encode(self, items: Sequence[Item]) -> Iterator[Request]:
         """One request per call."""
@@ -72,18 +70,6 @@ class AthinaSpanExporter(SinkExporter):
             if item.payload is not None:
                 body = jsonio.dump_bytes(self._log(item.payload, item.metadata))
                 yield Request(items=[item], body=body, target=self._url, headers=self._headers)
-
-    def send(self, request: Request, timeout_s: float) -> Response:
-        """Post."""
-        return self._transport.send(request, timeout_s)
-
-    def classify(self, response: Response) -> Outcome:
-        """The common table."""
-        return classify_http(response)
-
-    def shutdown(self) -> None:
-        """Close connections."""
-        self._transport.close()
 
     def _log(self, payload: StandardLoggingPayload, metadata: Mapping[str, Any]) -> dict[str, Any]:
         parameters = payload["model_parameters"]
@@ -100,10 +86,10 @@ class AthinaSpanExporter(SinkExporter):
             "session_id": payload["session_id"],
             "external_reference_id": payload["litellm_call_id"],
             "tags": payload["request_tags"],
-            "model_options": {key: parameters[key] for key in parameters if key not in {"tools", "functions", "user"}},
+            "model_options": call_facts.parameters(payload, "user"),
         }
         log |= {key: metadata[key] for key in _FROM_METADATA if metadata.get(key)}
-        return {key: value for key, value in log.items() if value not in (None, "", [], {})}
+        return call_facts.present(log)
 
 
 def _response(payload: StandardLoggingPayload) -> Any:
@@ -123,7 +109,7 @@ def _response(payload: StandardLoggingPayload) -> Any:
 def _usage(payload: StandardLoggingPayload) -> dict[str, float]:
     """Tokens, and the cost in USD, as far as they are known."""
     found: dict[str, float] = {}
-    if payload["metadata"]["usage_object"] or payload["total_tokens"]:
+    if call_facts.usage_known(payload):
         found |= {
             "prompt_tokens": payload["prompt_tokens"],
             "completion_tokens": payload["completion_tokens"],

@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from importlib.metadata import version as installed_version
-from typing import Any, Final
+from typing import Final
 
+from callspan_exporters import call_facts
 from callspan_exporters.datadog_llmobs import as_agent_event, llmobs_span
 from callspan_exporters.datadog_settings import SHORTENED_TAG, Origin, apm_ids, call_tags, intake
-from callspan_exporters.delivery.classify import classify_http
-from callspan_exporters.delivery.http import HTTPTransport, gzipped
+from callspan_exporters.delivery.http import gzipped
 from callspan_exporters.environment import number
+from callspan_exporters.http_sink import HTTPSinkExporter
 from callspan_exporters.packing import packed
 from callspan_exporters.shorten import Shortening, fitted
-from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
+from callspan_exporters.sink import Batching, Item, Request
 from callspan_semconv import StandardLoggingPayload, jsonio
 
 # Datadog, "Send logs": 5 MB uncompressed and 1000 entries per request; a log over 1 MB is cut, with a 2xx.
@@ -26,27 +26,7 @@ _MAX_LOG_AGE_S: Final = 17 * 3600
 _MAX_SPAN_BYTES: Final = 4_900_000
 
 
-class _DatadogExporter(SinkExporter):
-    """What both products share: the client, the answers."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._transport = HTTPTransport()
-
-    def send(self, request: Request, timeout_s: float) -> Response:
-        """Post."""
-        return self._transport.send(request, timeout_s)
-
-    def classify(self, response: Response) -> Outcome:
-        """The common table: 408, 429 and 5xx are retried, 413 is split, 400, 401 and 403 are refused."""
-        return classify_http(response)
-
-    def shutdown(self) -> None:
-        """Close connections."""
-        self._transport.close()
-
-
-class DatadogLogsSpanExporter(_DatadogExporter):
+class DatadogLogsSpanExporter(HTTPSinkExporter):
     """Every LLM call, success or failure, as a log whose message is the ``StandardLoggingPayload``.
 
     Requests keep Datadog's limits. A log that exceeds 1 MB, which Datadog would cut without a word, is shortened by its
@@ -141,7 +121,7 @@ class DatadogLogsSpanExporter(_DatadogExporter):
         return fitted(entry, _MAX_LOG_BYTES)
 
 
-class DatadogLLMObsSpanExporter(_DatadogExporter):
+class DatadogLLMObsSpanExporter(HTTPSinkExporter):
     """Every LLM call, success or failure, as an LLM span of Datadog's LLM (Agent) Observability.
 
     Metadata of a call that steers it, as with LiteLLM: ``name``, ``span_id``, ``parent_id``, ``trace_id``,
@@ -242,5 +222,4 @@ def _timestamp(end_s: float) -> dict[str, str]:
     """When the call ended: a log that was delivered late still stands where it belongs."""
     if time.time() - end_s > _MAX_LOG_AGE_S:
         return {}
-    moment = datetime.fromtimestamp(end_s, timezone.utc)
-    return {"timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+    return {"timestamp": call_facts.utc_text(end_s, "milliseconds")}

@@ -7,14 +7,14 @@ means what; for what an Agent takes, the event types of ddtrace's LLM Observabil
 from collections.abc import Mapping
 from typing import Any, Final
 
-from callspan_exporters.datadog_messages import from_chat, from_response
+from callspan_exporters import call_facts
 from callspan_exporters.datadog_settings import apm_ids, call_tags, cost_tags
+from callspan_exporters.flat_messages import from_chat, from_response
 from callspan_exporters.sink import Item
 from callspan_semconv import StandardLoggingPayload
 
 _NAME: Final = "litellm_llm_call"
 _ROOT: Final = "undefined"
-_TOOLS: Final = frozenset({"tools", "functions"})
 
 
 def llmobs_span(item: Item, payload: StandardLoggingPayload, tags: list[str]) -> dict[str, Any]:
@@ -112,8 +112,7 @@ def _metadata(payload: StandardLoggingPayload, dimensions: list[str]) -> dict[st
     }
     if dimensions:
         found["_dd"] = {"cost_tags": dimensions}
-    parameters = payload["model_parameters"]
-    return found | {key: parameters[key] for key in parameters if key not in _TOOLS and key not in found}
+    return {**call_facts.parameters(payload), **found}
 
 
 def _latency(payload: StandardLoggingPayload) -> dict[str, float]:
@@ -129,13 +128,12 @@ def _spend(payload: StandardLoggingPayload) -> dict[str, float]:
 def _metrics(payload: StandardLoggingPayload) -> dict[str, float]:
     """What is known; Datadog estimates costs where none is sent, and a 0 would keep it from that."""
     found: dict[str, float | None] = {"time_to_first_token": _first_token_s(payload)}
-    usage: Mapping[str, Any] = payload["metadata"]["usage_object"] or {}
-    if usage or payload["total_tokens"]:
+    if call_facts.usage_known(payload):
         found |= {
             "input_tokens": payload["prompt_tokens"],
             "output_tokens": payload["completion_tokens"],
             "total_tokens": payload["total_tokens"],
-            **_token_details(usage, payload["prompt_tokens"]),
+            **_token_details(payload),
         }
     found["total_cost"] = _cost(payload)
     breakdown: Mapping[str, Any] = payload["cost_breakdown"] or {}
@@ -143,15 +141,13 @@ def _metrics(payload: StandardLoggingPayload) -> dict[str, float]:
     return {key: float(value) for key, value in found.items() if value is not None}
 
 
-def _token_details(usage: Mapping[str, Any], prompt_tokens: int) -> dict[str, float | None]:
-    inputs = usage.get("prompt_tokens_details") or {}
-    read = usage.get("cache_read_input_tokens") or inputs.get("cached_tokens") or 0
-    written = usage.get("cache_creation_input_tokens") or inputs.get("cache_creation_tokens") or 0
+def _token_details(payload: StandardLoggingPayload) -> dict[str, float | None]:
+    read, written = call_facts.cached_tokens(payload)
     found = {
         "cache_read_input_tokens": read,
         "cache_write_input_tokens": written,
-        "non_cached_input_tokens": max(0, prompt_tokens - read - written) if read or written else 0,
-        "reasoning_output_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+        "non_cached_input_tokens": max(0, payload["prompt_tokens"] - read - written) if read or written else 0,
+        "reasoning_output_tokens": call_facts.reasoning_tokens(payload),
     }
     return {key: count for key, count in found.items() if count}
 

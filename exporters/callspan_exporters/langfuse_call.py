@@ -6,7 +6,6 @@ Langfuse callback (which metadata key of a request means what).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Final
 
 from callspan_exporters import call_facts
@@ -33,14 +32,6 @@ _STEERING: Final = frozenset(
         *("tags", "version", "release", "update_trace_keys", "mask_input", "mask_output", "prompt", "debug_langfuse"),
     }
 )
-# What a gateway keeps in metadata for itself: request headers, the caller's key and other calls' contents among it.
-_INTERNAL: Final = frozenset(
-    {
-        *("headers", "endpoint", "caching_groups", "previous_models", "requester_metadata", "model_info"),
-        *("user_api_key", "user_api_key_auth", "user_api_key_budget_reservation"),
-    }
-)
-_TOOLS: Final = frozenset({"tools", "functions"})
 _FALSE: Final = frozenset({"false", "0", "no", "off", ""})
 
 Attribute = str | bool | int | float | Sequence[str]
@@ -127,18 +118,8 @@ class LangfuseCall:
 
     def _details(self) -> dict[str, Attribute | None]:
         """Everything else that is known, as metadata of the observation."""
-        payload = self.payload
-        known = {key: value for key, value in self.metadata.items() if not _steers(key)}
-        known |= {key: value for key, value in payload["metadata"].items() if key != "requester_metadata"}
-        known |= {
-            "litellm_call_id": payload["litellm_call_id"],
-            "response_id": payload["id"],
-            "custom_llm_provider": payload["custom_llm_provider"],
-            "api_base": payload["api_base"],
-            "cache_hit": payload["cache_hit"],
-        }
-        said = {key: _scalar(value) for key, value in known.items() if value not in (None, "", [], {})}
-        return {f"{_OBSERVATION}metadata.{key}": value for key, value in said.items()}
+        known = call_facts.details(self.payload, self.metadata, _STEERING, ("trace_", "langfuse_"))
+        return {f"{_OBSERVATION}metadata.{key}": call_facts.scalar(value) for key, value in known.items()}
 
     def _tags(self) -> list[str]:
         tags = list(self.payload["request_tags"])
@@ -155,7 +136,7 @@ class LangfuseCall:
             return names.REDACTED
         if payload["messages"] is None:
             return None
-        tools = {key: value for key, value in payload["model_parameters"].items() if key in _TOOLS}
+        tools = {key: value for key, value in payload["model_parameters"].items() if key in call_facts.TOOLS}
         return jsonio.dumps({"messages": payload["messages"], **tools})
 
     def _output(self) -> str | None:
@@ -184,10 +165,6 @@ class LangfuseCall:
         return {f"{_TRACE}metadata.metadata_passed_to_litellm": jsonio.dumps(passed)}
 
 
-def _steers(key: str) -> bool:
-    return key in _STEERING or key in _INTERNAL or key.startswith(("trace_", "langfuse_"))
-
-
 def _rendered_trace(fields: Mapping[str, Any]) -> dict[str, Attribute | None]:
     found: dict[str, Attribute | None] = {}
     extra = fields.get("metadata")
@@ -201,26 +178,24 @@ def _rendered_trace(fields: Mapping[str, Any]) -> dict[str, Attribute | None]:
         elif key in _TRACE_FIELDS and key in fields:
             found[_TRACE_FIELDS[key]] = _text(value)
         else:
-            found[f"{_TRACE}metadata.{key}"] = _scalar(value)
+            found[f"{_TRACE}metadata.{key}"] = call_facts.scalar(value)
     return found
 
 
 def _parameters(payload: StandardLoggingPayload) -> dict[str, Any]:
     """Langfuse takes text, numbers, booleans and lists of text; anything else goes as JSON text."""
     parameters = {}
-    for key, value in payload["model_parameters"].items():
-        if key not in _TOOLS:
-            texts = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
-            parameters[key] = value if texts or value is None else _scalar(value)
+    for key, value in call_facts.parameters(payload).items():
+        texts = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        parameters[key] = value if texts or value is None else call_facts.scalar(value)
     return parameters
 
 
 def _usage(payload: StandardLoggingPayload) -> dict[str, int]:
     """Token counts that do not overlap, as Langfuse multiplies each with a price of its own."""
-    usage = payload["metadata"]["usage_object"] or {}
-    prompt, completion, total = payload["prompt_tokens"], payload["completion_tokens"], payload["total_tokens"]
-    if not usage and not total:
+    if not call_facts.usage_known(payload):
         return {}
+    prompt, completion, total = payload["prompt_tokens"], payload["completion_tokens"], payload["total_tokens"]
     read, written = call_facts.cached_tokens(payload)
     found = {"input": max(0, prompt - read - written), "output": completion, "total": total}
     cached = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
@@ -231,8 +206,7 @@ def _first_token(payload: StandardLoggingPayload) -> str | None:
     """Only a stream has a first token before its last."""
     if not payload["stream"]:
         return None
-    moment = datetime.fromtimestamp(payload["completionStartTime"], timezone.utc)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return call_facts.utc_text(payload["completionStartTime"])
 
 
 def _flag(value: object) -> bool:
@@ -242,10 +216,6 @@ def _flag(value: object) -> bool:
 
 def _text(value: object) -> str | None:
     return None if value is None else value if isinstance(value, str) else jsonio.dumps(value)
-
-
-def _scalar(value: Any) -> str | bool | int | float:
-    return value if isinstance(value, (str, bool, int, float)) else jsonio.dumps(value)
 
 
 def _json(value: Mapping[str, Any]) -> str | None:

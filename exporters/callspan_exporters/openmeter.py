@@ -5,11 +5,10 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from callspan_exporters import addresses
-from callspan_exporters.delivery.classify import classify_http
-from callspan_exporters.delivery.http import HTTPTransport
 from callspan_exporters.environment import flag, number, required, variable
+from callspan_exporters.http_sink import HTTPSinkExporter
 from callspan_exporters.packing import packed
-from callspan_exporters.sink import Batching, CannotEncodeError, Item, Outcome, Request, Response, SinkExporter
+from callspan_exporters.sink import Batching, CannotEncodeError, Item, Request
 from callspan_semconv import StandardLoggingPayload, jsonio
 
 CLOUD: Final = "https://openmeter.cloud"
@@ -18,7 +17,7 @@ _MAX_EVENTS: Final = 100
 _MAX_BYTES: Final = 1_000_000
 
 
-class OpenMeterSpanExporter(SinkExporter):
+class OpenMeterSpanExporter(HTTPSinkExporter):
     """Every LLM call, success or failure, as one CloudEvent with its tokens and its cost; no content.
 
     The subject is who is billed: the request's user, else the gateway's user of the key, else ``default_subject``. A
@@ -75,7 +74,6 @@ class OpenMeterSpanExporter(SinkExporter):
         self._trust_request_user = flag(trusted, f"{self.name}: trust_request_user ({_TRUST})")
         self._default_subject = default_subject
         self._source = source
-        self._transport = HTTPTransport()
 
     def encode(self, items: Sequence[Item]) -> Iterator[Request]:
         """One batch of events, or several where it would exceed 1 MB.
@@ -86,18 +84,6 @@ class OpenMeterSpanExporter(SinkExporter):
         events = [(item, jsonio.dump_bytes(self._event(item.payload))) for item in items if item.payload is not None]
         for part, body in packed(events, max_bytes=_MAX_BYTES):
             yield Request(items=part, body=body, target=self._url, headers=self._headers)
-
-    def send(self, request: Request, timeout_s: float) -> Response:
-        """Post."""
-        return self._transport.send(request, timeout_s)
-
-    def classify(self, response: Response) -> Outcome:
-        """The common table."""
-        return classify_http(response)
-
-    def shutdown(self) -> None:
-        """Close connections."""
-        self._transport.close()
 
     def _event(self, payload: StandardLoggingPayload) -> dict[str, Any]:
         return {

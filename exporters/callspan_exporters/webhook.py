@@ -10,14 +10,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from callspan_exporters import webhook_settings as settings
-from callspan_exporters.delivery.classify import classify_http
-from callspan_exporters.delivery.http import HTTPTransport
-from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
+from callspan_exporters.http_sink import HTTPSinkExporter
+from callspan_exporters.sink import Batching, Item, Request
 from callspan_exporters.webhook_settings import EVENT_TYPES
 from callspan_semconv import StandardLoggingPayload, jsonio
 
 
-class WebhookSpanExporter(SinkExporter):
+class WebhookSpanExporter(HTTPSinkExporter):
     """Posts calls as ``StandardLoggingPayload`` objects to an HTTP endpoint.
 
     Settings are those of LiteLLM's "Generic API Callback". In every text ``os.environ/NAME``, ``${NAME}`` and
@@ -60,6 +59,8 @@ class WebhookSpanExporter(SinkExporter):
         preset_name = preset or self.preset
         where = name or preset_name or self.sink
         base = settings.preset(preset_name, where)
+        self.log_format = settings.log_format(log_format or base.log_format, where)
+        self.concurrency = 8 if self.log_format == "single" else 1
         super().__init__(
             name=where,
             batching=Batching(
@@ -69,12 +70,9 @@ class WebhookSpanExporter(SinkExporter):
             export_timeout_s=export_timeout_s,
             request_timeout_s=settings.positive(timeout_s, f"{where}.timeout_s"),
         )
-        self.log_format = settings.log_format(log_format or base.log_format, where)
-        self.concurrency = 8 if self.log_format == "single" else 1
         self.event_types = settings.event_types(event_types or base.event_types or EVENT_TYPES, where)
         self.endpoint = settings.endpoint(endpoint or base.endpoint, where)
         self.headers = settings.headers(self.log_format, base.headers, headers or {}, where)
-        self._transport = HTTPTransport(max_connections=self.concurrency)
 
     def accepts(self, span: ReadableSpan) -> bool:
         """LLM calls of the wanted outcome."""
@@ -90,18 +88,6 @@ class WebhookSpanExporter(SinkExporter):
             yield self._request(items, b"\n".join(item.json for item in items))
         elif items:
             yield self._request(items, b"[" + b",".join(item.json for item in items) + b"]")
-
-    def send(self, request: Request, timeout_s: float) -> Response:
-        """Post."""
-        return self._transport.send(request, timeout_s)
-
-    def classify(self, response: Response) -> Outcome:
-        """The common table: any 2xx is delivered."""
-        return classify_http(response)
-
-    def shutdown(self) -> None:
-        """Close connections."""
-        self._transport.close()
 
     def _request(self, items: Sequence[Item], body: bytes) -> Request:
         return Request(items=items, body=body, target=self.endpoint, headers=self.headers)

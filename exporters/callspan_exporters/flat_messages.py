@@ -1,4 +1,7 @@
-"""Chat messages in the shape of Datadog's LLM Observability: text, tool calls and tool results apart."""
+"""Messages of any API in one flat shape: text, reasoning, tool calls and tool results apart.
+
+The names are those of Datadog's LLM Observability.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -118,7 +121,7 @@ def _text(value: Any) -> str:
 
 
 def _parsed(arguments: Any) -> Any:
-    """Datadog shows an object; a model may also have written something that is none."""
+    """An object, as services show it; a model may also have written something that is none."""
     if isinstance(arguments, Mapping):
         return dict(arguments)
     text = _text(arguments)
