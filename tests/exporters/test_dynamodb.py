@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from callspan.setup.settings import load
+from callspan.setup.sinks import build, plans
 from callspan_exporters.delivery.engine import deliver
 from callspan_exporters.dynamodb import DynamodbSpanExporter
 from callspan_exporters.sink import Item, Response, Verdict
@@ -158,6 +161,24 @@ def test_missing_table_is_named(dynalite: Dynalite, make: Make) -> None:
     report = deliver(make(dynalite.url, dynamodb_table_name="nobody-has-this"), [Item(llm_span())], deadline_s=5)
     assert (report.refused, report.retried) == (1, 0)
     assert report.reason.startswith("404 ResourceNotFoundException: the table does not exist in this region")
+
+
+def test_litellms_file(dynalite: Dynalite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration of LiteLLM's documentation works as it is."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"litellm_settings:\n  success_callback: [dynamodb]\n  dynamodb_table_name: {TABLE}\n")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "key",
+        "AWS_REGION_NAME": "us-east-1",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynalite.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    (plan,) = plans(load(config_file=str(file)).settings)
+    exporter = build(plan, str(file))
+    assert exporter.export([llm_span()]) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert len(dynalite.items()) == 1
 
 
 # --- answers and settings --------------------------------------------------------------------------------------------
