@@ -12,6 +12,7 @@ from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 from callspan.core.propagation import Propagation
 from callspan.version import __version__
 from callspan_semconv import attributes as attr
+from callspan_semconv import metrics
 
 SCOPE = "callspan"
 
@@ -37,19 +38,19 @@ class Instruments:
         self._provider = meter_provider
         meter = get_meter(SCOPE, __version__, meter_provider=meter_provider)
         self._duration: Histogram = meter.create_histogram(
-            attr.GEN_AI_CLIENT_OPERATION_DURATION,
+            metrics.GEN_AI_CLIENT_OPERATION_DURATION,
             "s",
             "GenAI operation duration",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._first_chunk: Histogram = meter.create_histogram(
-            attr.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK,
+            metrics.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK,
             "s",
             "Time to receive the first chunk of a stream",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._tokens: Histogram = meter.create_histogram(
-            attr.GEN_AI_CLIENT_TOKEN_USAGE,
+            metrics.GEN_AI_CLIENT_TOKEN_USAGE,
             "{token}",
             "Tokens used, by type",
             explicit_bucket_boundaries_advisory=_TOKENS,
