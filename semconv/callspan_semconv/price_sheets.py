@@ -15,7 +15,7 @@ import genai_prices.data  # the sheets themselves; without this the first price 
 from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, StartDateConstraint, TieredPrices
 
 _PLAIN_KEYS: Final[tuple[str, ...]] = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-# Priced by how long the provider keeps a cache entry, which no call reports.
+# Priced by how long the provider keeps a cache entry: Anthropic reports the hour, and five minutes are the plain price.
 _CACHE_TTL_KEYS: Final = frozenset({"cache_write_5m_mtok", "cache_write_1h_mtok"})
 
 # LiteLLM's names (``model_map_value``) of the plain rates.
@@ -51,7 +51,7 @@ class Sheet:
         bills_output: output tokens cost something, so their number must be known.
         free: the sheet says that the model costs nothing.
         bills_by: what is billed if it is not tokens, else empty.
-        tiers: service tiers that have prices of their own.
+        tiers: service tiers that have prices of their own, and the library's name of what each is a value of.
         info: the sheet in LiteLLM's words.
     """
 
@@ -62,7 +62,7 @@ class Sheet:
     bills_output: bool
     free: bool
     bills_by: str
-    tiers: frozenset[str]
+    tiers: Mapping[str, str]
     info: dict[str, Any]
 
 
@@ -92,7 +92,7 @@ def exact_cost(
     Args:
         sheet: of the model.
         counts: tokens, by the names of the library's ``Usage``.
-        context: what else the price depends on: ``service_tier``.
+        context: what else the price depends on, by the library's names: ``service_tier``, ``speed``, ``processing``.
 
     Returns:
         USD: total, input, output.
@@ -143,12 +143,12 @@ def _is_settled(model: ModelInfo) -> bool:
     return all(c is None or (isinstance(c, StartDateConstraint) and c.start_date <= today) for c in constraints)
 
 
-def _tiers(found: PriceCalculation) -> frozenset[str]:
+def _tiers(found: PriceCalculation) -> dict[str, str]:
     # The library applies variants only to a provider's own models, not to those priced by another provider's sheet.
     if not any(found.model is model for model in found.provider.models):
-        return frozenset()
+        return {}
     variants: Iterable[Any] = getattr(found.model, "price_variants", None) or ()
-    return frozenset(variant.when["service_tier"] for variant in variants if set(variant.when) == {"service_tier"})
+    return {value: name for variant in variants if len(variant.when) == 1 for name, value in variant.when.items()}
 
 
 def _bands(plain: Mapping[str, Decimal | TieredPrices]) -> tuple[Rates, ...]:

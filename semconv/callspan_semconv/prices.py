@@ -7,9 +7,11 @@ of the day, by modality, by request or by service tier) goes to the library itse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from callspan_semconv import attributes as attr
 from callspan_semconv.providers import OPENAI_COMPATIBLE, litellm_slug, provider_from_host
 from callspan_semconv.record import Usage
 
@@ -61,8 +63,13 @@ _CLOSED_MODELS: Final = (
     ("gemini-", "google"),
 )
 
-# Tiers that cost what the sheet says. OpenAI bills these others apart ("Priority", "Flex", "Scale tier" pricing pages).
-SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast"})
+# Tiers that cost what the sheet says. OpenAI bills these others apart ("Priority", "Flex", "Scale tier" pricing pages),
+# and so does Anthropic batches, the fast mode and inference that stays in the US ("Pricing" page).
+SURCHARGED_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "scale", "ultrafast", "us"})
+
+# What the price of a call depends on besides its tokens, as the answer says it; a tier in the proper sense first.
+_TIERS: Final = (attr.OPENAI_RESPONSE_SERVICE_TIER, attr.ANTHROPIC_RESPONSE_SERVICE_TIER)
+_MODES: Final = (attr.ANTHROPIC_RESPONSE_SPEED, attr.ANTHROPIC_RESPONSE_INFERENCE_GEO)
 
 
 class Cost(NamedTuple):
@@ -116,15 +123,24 @@ def cost(
         return sheet
     if sheet.free:
         return Cost(0.0, 0.0, 0.0)
-    surcharged = service_tier if service_tier in SURCHARGED_TIERS else None
+    surcharged = service_tier if service_tier and SURCHARGED_TIERS.intersection(service_tier.split("+")) else None
     lacking = _what_lacks(sheet, usage, surcharged)
     if lacking is not None:
         return lacking
     if surcharged is not None:
-        return _exact_cost(sheet, usage, {"service_tier": surcharged})
-    if not sheet.bands or (sheet.by_modality and _has_modalities(usage)):
+        return _exact_cost(sheet, usage, {sheet.tiers[surcharged]: surcharged})
+    if not sheet.bands or usage.cache_write_1h_tokens or (sheet.by_modality and _has_modalities(usage)):
         return _exact_cost(sheet, usage, {})
     return _quick_cost(sheet.bands, usage)
+
+
+def tier(attributes: Mapping[str, Any]) -> str | None:
+    """The tier that served a call, from its span's attributes, for `cost`: what is billed apart, all of it."""
+    said = [value for name in (*_TIERS, *_MODES) if isinstance(value := attributes.get(name), str)]
+    surcharged = [value for value in said if value in SURCHARGED_TIERS]
+    if surcharged:
+        return "+".join(surcharged)  # two at once have no price
+    return next((value for name in _TIERS if isinstance(value := attributes.get(name), str)), None)
 
 
 def preload() -> None:
@@ -194,6 +210,7 @@ def _exact_cost(sheet: Sheet, usage: Usage, context: dict[str, str]) -> Cost | U
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
         "input_audio_tokens": usage.audio_input_tokens,
         "output_audio_tokens": usage.audio_output_tokens,
         "input_image_tokens": usage.image_input_tokens,

@@ -25,6 +25,7 @@ class Usage:
     audio_output_tokens: int | None = None
     image_input_tokens: int | None = None
     image_output_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None  # of the cache writes, those that are kept, and billed, for an hour
 
     @property
     def reported(self) -> bool:

@@ -17,6 +17,8 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from callspan_semconv import attributes as attr
+from callspan_semconv import prices
 from callspan_semconv.price_sheets import _is_settled
 from callspan_semconv.prices import Cost, Unpriced, cost, model_map
 from callspan_semconv.record import Usage
@@ -143,6 +145,21 @@ def test_service_tiers_have_their_own_prices_or_none() -> None:
     unknown = cost("openai", "gpt-4o-mini", usage, service_tier="scale")
     assert isinstance(unknown, Unpriced)
     assert "scale" in unknown.reason
+
+
+def test_anthropic_bills_by_the_hour_of_the_cache_and_by_speed() -> None:
+    """A write to the cache costs twice the input for an hour; the fast mode has its own price, other modes none."""
+    sheet = "anthropic", "claude-opus-5"
+    minutes = cost(*sheet, Usage(1_000_000, 0, cache_write_tokens=1_000_000))
+    hour = cost(*sheet, Usage(1_000_000, 0, cache_write_tokens=1_000_000, cache_write_1h_tokens=1_000_000))
+    plain, fast = (cost(*sheet, Usage(1_000_000, 0), service_tier=tier) for tier in ("standard", "fast"))
+    assert [found.total for found in (minutes, hour, plain, fast) if isinstance(found, Cost)] == [6.25, 10.0, 5.0, 10.0]
+    assert isinstance(cost(*sheet, Usage(1, 0), service_tier="us"), Unpriced)
+    said = {attr.ANTHROPIC_RESPONSE_SERVICE_TIER: "standard", attr.ANTHROPIC_RESPONSE_INFERENCE_GEO: "global"}
+    assert prices.tier(said) == "standard"
+    assert prices.tier({**said, attr.ANTHROPIC_RESPONSE_SPEED: "fast"}) == "fast"
+    both = {attr.ANTHROPIC_RESPONSE_SPEED: "fast", attr.ANTHROPIC_RESPONSE_INFERENCE_GEO: "us"}
+    assert isinstance(cost(*sheet, Usage(1, 0), service_tier=prices.tier(both)), Unpriced)
 
 
 def test_audio_tokens_have_their_own_price() -> None:

@@ -260,7 +260,7 @@ class Call:
             self.model,
             usage,
             response_model=attributes.get(attr.GEN_AI_RESPONSE_MODEL),
-            service_tier=attributes.get(attr.OPENAI_RESPONSE_SERVICE_TIER),
+            service_tier=prices.tier(attributes),
             server=self._endpoint.address,
         )
         if isinstance(cost, prices.Cost):
@@ -282,6 +282,7 @@ _USAGE = (
     attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS,
     attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
     attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,
+    attr.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS,
 )
 
 

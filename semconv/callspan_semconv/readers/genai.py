@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from callspan_semconv import attributes as names
 from callspan_semconv import jsonio
 from callspan_semconv.messages import InputMessage, OutputMessage, Part
+from callspan_semconv.prices import tier
 from callspan_semconv.providers import current_name
 from callspan_semconv.readers.common import (
     as_count,
@@ -90,7 +91,7 @@ def read(span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
         server_address=as_str(get(names.SERVER_ADDRESS)),
         server_port=as_count(get(names.SERVER_PORT)),
         conversation_id=as_str(get(names.GEN_AI_CONVERSATION_ID)),
-        service_tier=as_str(get(names.OPENAI_RESPONSE_SERVICE_TIER)) or as_str(get(names.OPENAI_REQUEST_SERVICE_TIER)),
+        service_tier=tier(attributes) or as_str(get(names.OPENAI_REQUEST_SERVICE_TIER)),
         system_fingerprint=as_str(get(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)),
         embedding_dimensions=as_count(
             get(names.CALLSPAN_EMBEDDING_DIMENSIONS, get(names.GEN_AI_EMBEDDINGS_DIMENSION_COUNT))
@@ -137,6 +138,7 @@ def _usage(attributes: Mapping[str, Any]) -> Usage:
         audio_output_tokens=as_count(get(names.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS)),
         image_input_tokens=as_count(get(names.GEN_AI_USAGE_IMAGE_INPUT_TOKENS)),
         image_output_tokens=as_count(get(names.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS)),
+        cache_write_1h_tokens=as_count(get(names.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS)),
     )
 
 
