@@ -60,7 +60,7 @@ BOUNDARIES: dict[str, tuple[Any, tuple[str, ...], str]] = {
     "headers": (calls.Call, ("read_headers",), "proxy"),
     "raw headers": (calls.Call, ("read_headers",), "raw"),
     "watch": (shims, ("watch",), "proxy"),
-    "proxy": (shims, ("SyncStream", "AsyncStream"), "proxy"),
+    "proxy": (shims, ("_proxy",), "proxy"),
     "raw observer": (raw, ("observe",), "raw"),
     "raw reader": (raw, ("_read",), "raw"),
     "tee": (raw, ("tee",), "bytes"),

@@ -222,9 +222,10 @@ class Call:
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         self.attributes[attr.ERROR_TYPE] = name
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int):
-            self.attributes[attr.HTTP_RESPONSE_STATUS_CODE] = status
+        for status in (getattr(error, "status_code", None), getattr(error, "code", None)):  # the latter: Google's
+            if type(status) is int:
+                self.attributes[attr.HTTP_RESPONSE_STATUS_CODE] = status
+                break
         request_id = getattr(error, "request_id", None)
         if isinstance(request_id, str):
             self.attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id

@@ -5,8 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from callspan.core.model import Endpoint
+from callspan.core.model import Endpoint, endpoint
+
+PORTS = {"https": 443, "http": 80}
+
+
+def at(url: Any, provider: str) -> Endpoint:
+    """The endpoint at a URL, given as text or as one of httpx's."""
+    parts = urlsplit(str(url))
+    return endpoint(provider, parts.hostname or "", parts.port or PORTS.get(parts.scheme))
 
 
 class EndpointCache:

@@ -85,6 +85,7 @@ class Target:
         operation: what a call of it is.
         is_async: whether it returns an awaitable, or a context manager to enter with ``async with``.
         opens: it returns at once, with a context manager that makes the request when it is entered.
+        generates: it returns at once, with an async generator: there is nothing to await but its items.
     """
 
     module: str
@@ -92,6 +93,7 @@ class Target:
     operation: Operation
     is_async: bool
     opens: bool = False
+    generates: bool = False
 
 
 # As wrapt calls it: the wrapped callable, the object that it is bound to, positional and keyword arguments.
@@ -118,16 +120,18 @@ class Client:
         name: the library's import name; also the name in ``instrument(clients=[...])``.
         targets: what to wrap.
         endpoint: where the object that the method is called on sends its requests.
-        raw_response: the HTTP response inside a raw result, None if the result is an ordinary one.
-        with_headers: the keyword arguments of a call, with HTTP headers added where the library takes them per call.
+        raw_response: the HTTP response inside a raw result, None if the result is an ordinary one; by default it
+            always is.
+        with_headers: the keyword arguments of a call, with HTTP headers added; by default without, for libraries that
+            take none per call.
         hooks: what else to wrap.
     """
 
     name: str
     targets: tuple[Target, ...]
     endpoint: Callable[[Any], Endpoint]
-    raw_response: Callable[[Any], Any]
-    with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]
+    raw_response: Callable[[Any], Any] = lambda _result: None
+    with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]] = lambda kwargs, _headers: kwargs
     hooks: tuple[Hook, ...] = ()
 
 

@@ -26,7 +26,7 @@ _patched: dict[Target | Hook, tuple[Any, str]] = {}  # owner and attribute
 def patch(client: Client) -> None:
     """Wrap the client's methods: now those whose modules are loaded, the others when they are."""
     _wanted.add(client.name)
-    for target in (*client.targets, *client.hooks):
+    for target in _places(client):
         if target not in _hooked:
             _hooked.add(target)
             # The package, because it may import the target's module no sooner than the first call does.
@@ -40,12 +40,16 @@ def patch(client: Client) -> None:
 def unpatch(client: Client) -> None:
     """Take the wrappers off again. Bound methods that the SDK cached keep theirs, which then does nothing."""
     _wanted.discard(client.name)
-    for target in (*client.targets, *client.hooks):
+    for target in _places(client):
         if (place := _patched.pop(target, None)) is not None:
             owner, name = place
             current = vars(owner).get(name)
             if isinstance(current, wrapt.FunctionWrapper):
                 setattr(owner, name, current.__wrapped__)
+
+
+def _places(client: Client) -> tuple[Target | Hook, ...]:
+    return (*client.targets, *client.hooks)
 
 
 def patched() -> list[Target]:
@@ -82,4 +86,6 @@ def _wrapper(client: Client, target: Target | Hook) -> Wrapper:
         return target.wrapper
     if target.opens:
         return manager_wrapper(client, target.operation, is_async=target.is_async)
-    return (async_wrapper if target.is_async else sync_wrapper)(client, target.operation)
+    if target.is_async and not target.generates:
+        return async_wrapper(client, target.operation)
+    return sync_wrapper(client, target.operation, is_async=target.is_async)

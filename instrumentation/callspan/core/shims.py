@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from opentelemetry.context import (
@@ -20,7 +21,7 @@ from callspan.core.call import CALL_KEY, Call
 from callspan.core.deferred import origin_of
 from callspan.core.model import Client, Operation, Wrapper
 from callspan.core.propagation import inject
-from callspan.core.streams import AsyncStream, SyncStream, watch
+from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
 
 # Inside any of these contexts the call is somebody else's, or nobody's: OTel's two spellings of "suppress", and the
 # key by which OpenLLMetry silences LLM instrumentations.
@@ -29,14 +30,14 @@ _SILENCERS = frozenset(
 )
 
 
-def sync_wrapper(client: Client, operation: Operation) -> Wrapper:
-    """A wrapper for a method that returns its result."""
+def sync_wrapper(client: Client, operation: Operation, *, is_async: bool = False) -> Wrapper:
+    """A wrapper for a method that returns its result; ``is_async``: that is an async generator."""
 
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call, kwargs = begin(client, operation, instance, args, kwargs, is_async=False)
+        call, kwargs = begin(client, operation, instance, args, kwargs, is_async=is_async)
         if call is None:
             return wrapped(*args, **kwargs)
-        return _hand_over(client, call, run(call, wrapped, args, kwargs), SyncStream)
+        return _hand_over(client, call, run(call, wrapped, args, kwargs))
 
     return wrapper
 
@@ -60,7 +61,7 @@ def async_wrapper(client: Client, operation: Operation) -> Wrapper:
         call, kwargs = begin(client, operation, instance, args, kwargs, is_async=True)
         if call is None:
             return await wrapped(*args, **kwargs)
-        return _hand_over(client, call, await run_async(call, wrapped, args, kwargs), AsyncStream)
+        return _hand_over(client, call, await run_async(call, wrapped, args, kwargs))
 
     return wrapper
 
@@ -128,13 +129,13 @@ def _silenced(context: Context) -> bool:
     return not _SILENCERS.isdisjoint(context) and any(context.get(key) for key in _SILENCERS)
 
 
-def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any]) -> Any:
+def _hand_over(client: Client, call: Call, result: Any) -> Any:
     """End the call with its result, or tie it to the stream that the application gets instead."""
     try:
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)
-        elif call.operation.stream is not None and _is_stream(result):
+        elif call.operation.stream is not None and (proxy := _proxy(type(result))) is not None:
             accumulator = call.operation.stream(call)
             if (http_response := getattr(result, "response", None)) is not None:
                 call.read_headers(http_response.headers)
@@ -152,14 +153,15 @@ def _hand_over(client: Client, call: Call, result: Any, proxy: Callable[..., Any
 
 
 # Asked once per type: attribute misses are slow on pydantic classes.
-_STREAM_TYPES: dict[type, bool] = {}
+_PROXIES: dict[type, Callable[..., Any] | None] = {GeneratorType: SyncGenerator, AsyncGeneratorType: AsyncGenerator}
 
 
-def _is_stream(result: object) -> bool:
-    kind = type(result)
-    if (known := _STREAM_TYPES.get(kind)) is None:
-        known = _STREAM_TYPES[kind] = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
-    return known
+def _proxy(kind: type) -> Callable[..., Any] | None:
+    """The proxy of a type of streams; None for a type of other results."""
+    if kind not in _PROXIES:
+        stream = SyncStream if hasattr(kind, "__next__") else None
+        _PROXIES[kind] = AsyncStream if hasattr(kind, "__anext__") else stream
+    return _PROXIES[kind]
 
 
 # Kinds of arguments, by type: an SDK's mark for "not given", something that can be read only once, or a plain value.

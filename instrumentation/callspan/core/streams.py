@@ -191,6 +191,53 @@ class AsyncStream(Proxy):  # type: ignore[misc]  # see Proxy
         self._self_call.end_stream("abandoned")
 
 
+class SyncGenerator(SyncStream):
+    """Proxy of a generator."""
+
+    __enter__ = __exit__ = Absent()  # a generator has none
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def send(self, _value: Any) -> Any:
+        """The next chunk; the SDKs' generators take nothing."""
+        return next(self)
+
+    def throw(self, *exception: Any) -> Any:
+        """Raise inside the generator; the call ends with what comes out."""
+        try:
+            return self.__wrapped__.throw(*exception)
+        except BaseException as error:
+            self._self_call.end_stream("error", error)
+            raise
+
+
+class AsyncGenerator(AsyncStream):
+    """Proxy of an async generator."""
+
+    __aenter__ = __aexit__ = close = Absent()  # an async generator has none
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def asend(self, _value: Any) -> Any:
+        """The next chunk; the SDKs' generators take nothing."""
+        return await anext(self)
+
+    async def athrow(self, *exception: Any) -> Any:
+        """Raise inside the generator; the call ends with what comes out."""
+        try:
+            return await self.__wrapped__.athrow(*exception)
+        except BaseException as error:
+            self._self_call.end_stream("error", error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the generator; the call ends with what has been read."""
+        await self.__wrapped__.aclose()
+        self._self_call.end_stream("closed")
+
+
 class _Watch(Proxy):  # type: ignore[misc]  # see Proxy
     """Proxy of an HTTP response's byte stream that tells the call when the transport is closed.
 
