@@ -22,17 +22,24 @@ from benchmarks.calls import Row, arms, ask, measure
 from benchmarks.timing import Arm, Spread
 
 NAME = "genai-openai"
-_PACKAGE = "opentelemetry.instrumentation.genai"
+_PACKAGE = "opentelemetry.instrumentation.genai.openai"
 
 
 def peer_rows(rounds: int) -> list[Row]:
     """What the calls cost with it; nothing if it is not installed."""
-    if importlib.util.find_spec(_PACKAGE) is None:
+    if not _installed():
         return []
     environment = {**os.environ, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"}
     command = [sys.executable, "-m", "benchmarks.peer", str(rounds)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return [_row(values) for values in json.loads(done.stdout)]
+
+
+def _installed() -> bool:
+    try:
+        return importlib.util.find_spec(_PACKAGE) is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False
 
 
 def _row(values: dict[str, Any]) -> Row:
@@ -49,7 +56,7 @@ class _Keep(SpanProcessor):
 
 def _peer(processor: SpanProcessor) -> Arm:
     # A name that is not installed with the project, so that neither a linter nor mypy looks for it.
-    instrumentor = importlib.import_module(f"{_PACKAGE}.openai").OpenAIInstrumentor()
+    instrumentor = importlib.import_module(_PACKAGE).OpenAIInstrumentor()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
 
