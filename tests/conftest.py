@@ -33,6 +33,9 @@ _SETTINGS = (
     "PHOENIX_",
     "LANGTRACE_",
     "SENTRY_",
+    "LANGSMITH_",
+    "LUNARY_",
+    "GALILEO_",
 )
 
 

@@ -10,9 +10,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from callspan_exporters import addresses
 from callspan_exporters.environment import number, required, variable
+from callspan_exporters.shorten import SHORTENED
 from callspan_semconv import StandardLoggingPayload
 
-SHORTENED_TAG: Final = "callspan_shortened:true"
+SHORTENED_TAG: Final = f"{SHORTENED}:true"
 _SITE: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 # LiteLLM's rule for tag values; Datadog itself changes the same characters.
 _NOT_IN_A_TAG: Final = re.compile(r"[^\w\-:./]")

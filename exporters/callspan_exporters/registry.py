@@ -40,6 +40,7 @@ SINKS: Final[Mapping[str, Sink]] = {
     "langfuse": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
     "langfuse_otel": Sink("callspan_exporters.langfuse:LangfuseSpanExporter"),
     "langtrace": Sink("callspan_exporters.langtrace:LangtraceSpanExporter"),
+    "langsmith": Sink("callspan_exporters.langsmith:LangsmithSpanExporter"),
     "local": Sink("callspan_exporters.local:LocalSpanExporter"),
     "mlflow": Sink("callspan_exporters.mlflow:MlflowSpanExporter"),
     "openmeter": Sink("callspan_exporters.openmeter:OpenMeterSpanExporter"),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+# What a service is told of a call that was shortened, as a tag.
+SHORTENED: Final = "callspan_shortened"
 _MAX_KEYS: Final = 64  # objects of a fixed shape have fewer
 
 
