@@ -15,6 +15,7 @@ import pytest
 
 from callspan.cli.fake_openai import FakeOpenAI
 from callspan_exporters.local_store import LocalStore
+from tests.exporters.servers import SinkServer
 from tests.servers.collector import Collector
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -88,6 +89,14 @@ def test_in_code_to_a_webhook(env: dict[str, str]) -> None:
     assert "local: offered 1, delivered 1" in output
     (row,) = LocalStore(env["CALLSPAN_DB"]).list()
     assert row.call_id in output
+
+
+def test_own_sink(env: dict[str, str]) -> None:
+    """A sink in a few lines delivers like the others."""
+    with SinkServer() as audit:
+        assert run({**env, "AUDIT_URL": audit.url}, sys.executable, str(EXAMPLES / "own_sink.py")) == "1 delivered\n"
+        (request,) = audit.requests
+    assert json.loads(request.body)["messages"] == [{"role": "user", "content": "Who pays?"}]
 
 
 def test_fastapi_continues_the_trace(env: dict[str, str]) -> None:
