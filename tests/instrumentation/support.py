@@ -1,5 +1,7 @@
 """What the tests of the instrumentation share: reading spans, and driving sync and async clients with one code."""
 
+import asyncio
+import gc
 import importlib
 import inspect
 import json
@@ -109,6 +111,17 @@ async def collect(stream: Any, limit: int | None = None) -> list[Any]:
         if len(items) == limit:
             break
     return items
+
+
+async def collect_garbage(spans: Spans) -> None:
+    """Collect until the span is there, and let the event loop close the async generators that the collector found."""
+    for _ in range(6):  # each may hold another
+        gc.collect()
+        await asyncio.sleep(0)
+        if closing := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(closing)
+        if spans.all:
+            break
 
 
 def answering(answer: Any) -> Any:

@@ -114,9 +114,9 @@ def _part(block: Json) -> Json:
         return {"type": "tool_call", "name": block["name"], "id": block["id"], "arguments": block["input"]}
     if kind == "tool_result":
         content = block.get("content")
-        response = content if isinstance(content, str) else _parts(content)
+        part = {"id": block["tool_use_id"], "response": content if isinstance(content, str) else _parts(content)}
         wrong = {"is_error": True} if block.get("is_error") else {}
-        return {"type": "tool_call_response", "id": block["tool_use_id"], "response": response, **wrong}
+        return {"type": "tool_call_response", **part, **wrong}
     if kind in ("image", "document"):
         source = block["source"]
         if source["type"] == "url":

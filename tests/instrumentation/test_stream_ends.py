@@ -12,7 +12,7 @@ from opentelemetry.trace import get_current_span
 
 from callspan_semconv import attributes as attr
 from tests.instrumentation import ways
-from tests.instrumentation.support import MODEL, Read, Spans, collect, httpx, settle
+from tests.instrumentation.support import MODEL, Read, Spans, collect, collect_garbage, httpx, settle
 from tests.instrumentation.ways import APIS, CHAT, PROXIED, SAID, STREAMS, USAGE, Api, name
 
 each_api = pytest.mark.parametrize("api", APIS, ids=name)
@@ -75,17 +75,6 @@ async def test_left_with_block(api: Api, way: Any, spans: Spans, either: Any) ->
     await read_some(opened, api)
     await opened.leave()
     check_partial(spans.one(), api, end="closed")
-
-
-async def collect_garbage(spans: Spans) -> None:
-    """Collect until the span is there, and let the event loop close the async generators that the collector found."""
-    for _ in range(6):  # each may hold another
-        gc.collect()
-        await asyncio.sleep(0)
-        if closing := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(closing)
-        if spans.all:
-            break
 
 
 async def read_some(opened: ways.Opened, api: Api) -> None:
