@@ -125,6 +125,7 @@ class Client:
         with_headers: the keyword arguments of a call, with HTTP headers added; by default without, for libraries that
             take none per call.
         hooks: what else to wrap.
+        package: the module whose import shows that the library is used; by default its targets' topmost.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Client:
     raw_response: Callable[[Any], Any] = lambda _result: None
     with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]] = lambda kwargs, _headers: kwargs
     hooks: tuple[Hook, ...] = ()
+    package: str = ""
 
 
 def methods(

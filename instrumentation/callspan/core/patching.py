@@ -30,7 +30,8 @@ def patch(client: Client) -> None:
         if target not in _hooked:
             _hooked.add(target)
             # The package, because it may import the target's module no sooner than the first call does.
-            wrapt.register_post_import_hook(partial(_preload, client), target.module.partition(".")[0])
+            package = client.package or target.module.partition(".")[0]
+            wrapt.register_post_import_hook(partial(_preload, client), package)
             # Runs at once if the module is loaded.
             wrapt.register_post_import_hook(partial(_on_import, client, target), target.module)
         elif target not in _patched and (module := sys.modules.get(target.module)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from callspan.core.call import Call
@@ -43,6 +44,19 @@ def blob(modality: str, mime_type: str | None, content: str) -> dict[str, Any]:
     if len(content) > MAX_BLOB_CHARS:
         return {**part, "content": "", "omitted_bytes": len(content) * 3 // 4}
     return {**part, "content": content}
+
+
+def binary(modality: str, mime_type: str | None, data: bytes) -> dict[str, Any]:
+    """A ``blob`` part of bytes."""
+    if len(data) * 4 // 3 > MAX_BLOB_CHARS:
+        return {**blob(modality, mime_type, ""), "omitted_bytes": len(data)}
+    return blob(modality, mime_type, b64encode(data).decode())
+
+
+def modality_of(mime_type: str | None) -> str:
+    """``image``, ``audio`` or ``video``; every other type is a ``document``."""
+    kind = (mime_type or "").partition("/")[0]
+    return kind if kind in ("image", "audio", "video") else "document"
 
 
 def media_part(modality: str, url: Any) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _rivals(client: str, others: Sequence[EntryPoint], disabled: frozenset[str])
     for other in others:
         package = other.dist.name if other.dist else other.module
         # "openai", "openai-v2" and "genai-openai", by packages with the client's name in theirs.
-        if client in other.name.lower() or client in package.lower():
+        if client in f"{other.name} {package}".lower().replace("-", "_"):
             shown = f"{package} {other.dist.version}" if other.dist else package
             yield Rival(other.name, shown, disabled=bool(disabled & {"*", other.name}))
 

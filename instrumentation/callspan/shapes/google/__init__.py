@@ -1,0 +1,1 @@
+"""Google's API of Gemini models: the Gemini API and Vertex AI."""
