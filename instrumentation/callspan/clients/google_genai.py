@@ -29,7 +29,7 @@ def _resolve(api_client: Any) -> Endpoint:
 
 
 def _base_url(api_client: Any) -> str | None:
-    url: str | None = api_client._http_options.base_url  # noqa: SLF001 - the SDK tells it no other way
+    url: str | None = get(api_client._http_options, "base_url")  # noqa: SLF001 - the SDK tells it no other way
     return url
 
 
