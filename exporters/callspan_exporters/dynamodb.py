@@ -131,7 +131,7 @@ class DynamodbSpanExporter(SinkExporter):
 
     def classify(self, response: Response) -> Outcome:
         """Apply DynamoDB's error codes, then the common table; what it had no capacity for is sent again."""
-        said = _parsed(response.body)
+        said = response.parsed()
         if 200 <= response.status < 300:
             left = frozenset(said.get("unprocessed") or ())
             return Outcome(Verdict.DELIVERED, "throttled" if left else "", unprocessed=left)
@@ -160,7 +160,7 @@ class DynamodbSpanExporter(SinkExporter):
 
 def _in_http_terms(response: Response, request: Request) -> Response:
     """Give errors the status that they have elsewhere, and say by position which calls were not written."""
-    said = _parsed(response.body)
+    said = response.parsed()
     if 400 <= response.status < 500:
         return replace(response, status=_STATUS.get(_code(said), response.status))
     unwritten = said.get("UnprocessedItems")
@@ -169,14 +169,6 @@ def _in_http_terms(response: Response, request: Request) -> Response:
     ids = {put["PutRequest"]["Item"]["id"]["S"] for puts in unwritten.values() for put in puts}
     left = [index for index, item in enumerate(request.items) if item.payload and item_id(item.payload) in ids]
     return replace(response, body=jsonio.dump_bytes({"unprocessed": left}))
-
-
-def _parsed(body: bytes) -> Mapping[str, Any]:
-    try:
-        said = jsonio.loads(body)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _code(said: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ SINKS: Final[Mapping[str, Sink]] = {
     "langtrace": Sink("callspan_exporters.langtrace:LangtraceSpanExporter"),
     "langsmith": Sink("callspan_exporters.langsmith:LangsmithSpanExporter"),
     "local": Sink("callspan_exporters.local:LocalSpanExporter"),
+    "lunary": Sink("callspan_exporters.lunary:LunarySpanExporter"),
     "mlflow": Sink("callspan_exporters.mlflow:MlflowSpanExporter"),
     "openmeter": Sink("callspan_exporters.openmeter:OpenMeterSpanExporter"),
     "otel": Sink("callspan_exporters.otlp:from_environment"),

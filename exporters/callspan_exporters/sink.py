@@ -81,6 +81,14 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
 
+    def parsed(self) -> dict[str, Any]:
+        """The body as a JSON object; anything else counts as an empty one."""
+        try:
+            said = jsonio.loads(self.body)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
+
 
 class Verdict(Enum):
     """What an answer means for the items of a request."""

@@ -18,6 +18,7 @@ from callspan_exporters.gcs import GCSSpanExporter
 from callspan_exporters.langfuse import LangfuseSpanExporter
 from callspan_exporters.langsmith import LangsmithSpanExporter
 from callspan_exporters.langtrace import LangtraceSpanExporter
+from callspan_exporters.lunary import LunarySpanExporter
 from callspan_exporters.mlflow import MlflowSpanExporter
 from callspan_exporters.openmeter import OpenMeterSpanExporter
 from callspan_exporters.otlp import HoneycombSpanExporter, OTLPSpanExporter, TraceloopSpanExporter
@@ -50,6 +51,7 @@ SINKS: dict[str, Callable[[str], SinkExporter]] = {
     ),
     "openmeter": lambda url: OpenMeterSpanExporter("key", url),
     "athina": lambda url: AthinaSpanExporter("key", url),
+    "lunary": lambda url: LunarySpanExporter("key", url),
     "langsmith": lambda url: LangsmithSpanExporter("key", base_url=url),
     "gcs_bucket": lambda url: GCSSpanExporter("bucket", endpoint=url),
     "azure_storage": lambda url: AzureBlobSpanExporter("account", "logs", account_key="a2V5", endpoint=url),
