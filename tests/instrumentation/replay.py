@@ -173,19 +173,10 @@ def answer_pairs(exchange: dict[str, Any], span: Read, error: BaseException | No
     if error is not None:
         return {"error": (span.get(attr.ERROR_TYPE), f"{type(error).__module__}.{type(error).__qualname__}")}
     operation, whole = exchange["operation"], recordings.answer(exchange)
-    usage = tuple(
-        span.get(name)
-        for name in (
-            attr.GEN_AI_USAGE_INPUT_TOKENS,
-            attr.GEN_AI_USAGE_OUTPUT_TOKENS,
-            attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
-            attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
-        )
-    )
     pairs: dict[str, tuple[Any, Any]] = {
         "id": (span.get(attr.GEN_AI_RESPONSE_ID), whole.get("id")),
         "model": (span.get(attr.GEN_AI_RESPONSE_MODEL), whole.get("model")),
-        "tokens": (usage, recordings.tokens(whole)),
+        "tokens": (answer_usage(span), recordings.tokens(whole)),
         "status": (span.ok, True),
     }
     if operation == "embeddings":
@@ -194,6 +185,16 @@ def answer_pairs(exchange: dict[str, Any], span: Read, error: BaseException | No
     pairs["finish reasons"] = (reasons and list(reasons), recordings.finish_reasons(operation, whole))
     pairs["output"] = (outputs_of(span), recordings.outputs(operation, whole))
     return pairs
+
+
+def answer_usage(span: Read) -> tuple[Any, Any, Any, Any]:
+    """Input, output, cached and reasoning tokens."""
+    return (
+        span.get(attr.GEN_AI_USAGE_INPUT_TOKENS),
+        span.get(attr.GEN_AI_USAGE_OUTPUT_TOKENS),
+        span.get(attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS),
+        span.get(attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS),
+    )
 
 
 def outputs_of(span: Read) -> list[tuple[str, list[Any]]]:
