@@ -1,4 +1,4 @@
-"""The anthropic package traces itself: with callspan a call is still one span, and no header goes out that should not."""
+"""The anthropic package traces itself: a call is one span all the same, and no header goes out that should not."""
 
 import importlib.metadata
 import subprocess
@@ -56,7 +56,7 @@ def make(vendor: Vendor, tracer_provider: TracerProvider) -> Callable[..., Any]:
 
     def client(base_url: str = "http://localhost", **options: Any) -> Any:
         http = httpx2.Client(transport=httpx2.MockTransport(vendor))
-        traced = {"tracer_provider": tracer_provider, **options}
+        traced: Any = {"tracer_provider": tracer_provider, **options}
         return anthropic.Anthropic(base_url=base_url, api_key="x", http_client=http, open_telemetry=traced)
 
     return client

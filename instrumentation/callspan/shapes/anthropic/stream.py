@@ -24,7 +24,7 @@ class _Block:
 
     def whole(self) -> dict[str, Any]:
         """The block as it would stand in a complete message."""
-        block = dict(fields(self.start))
+        block = {name: value for name, value in fields(self.start).items() if value is not None}
         for name, pieces in self.pieces.items():
             text = "".join(pieces)
             # A tool's input begins as {} and comes as JSON, which is cut off where the stream was.
