@@ -157,6 +157,8 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
 }
 
+BOTH = {**ASKED, **ANSWERED}
+
 
 def answering(whole: dict[str, Any]) -> Callable[[Any], Any]:
     """A server that gives this answer, plain or streamed."""
@@ -201,7 +203,7 @@ def test_answered(block: dict[str, Any], part: dict[str, Any], way: Any, spans: 
     assert spans.one().output[0]["parts"] == [part, {"type": "text", "content": "Done."}]
 
 
-@pytest.mark.parametrize(("block", "part"), {**ASKED, **ANSWERED}.values(), ids={**ASKED, **ANSWERED})
+@pytest.mark.parametrize(("block", "part"), BOTH.values(), ids=BOTH)
 def test_asked(block: dict[str, Any], part: dict[str, Any], spans: Spans) -> None:
     """The same in prompts, and the media that they bring."""
     create(client(answering(message(text("Hello")))).messages, messages=user([block]))
@@ -364,7 +366,7 @@ def test_bedrock_streams(way: Any, fails: bool, spans: Spans) -> None:
     body = lambda _: httpx2.Response(200, headers=headers, content=b"".join(sent))  # noqa: E731
     bedrock = anthropic.AnthropicBedrock(http_client=httpx2.Client(transport=httpx2.MockTransport(body)), **KEYS)
     if fails and way is not raw_bytes:
-        with pytest.raises(anthropic.APIStatusError, match="Too many"):
+        with pytest.raises((anthropic.APIStatusError, ValueError), match="Too many"):  # the latter: anthropic 1
             way(bedrock.messages)
     else:
         way(bedrock.messages)
