@@ -19,15 +19,16 @@ class Token(NamedTuple):
 
 
 class DeniedError(Exception):
-    """The identity provider gives no token, and asking again will not help.
+    """The identity provider gives no token.
 
     Args:
         reason: its own words.
+        response: what this means for the request; default: a 401, because asking again will not help.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, response: Response | None = None) -> None:
         super().__init__(reason)
-        self.response = Response(401, body=jsonio.dump_bytes({"error": reason}))
+        self.response = response or Response(401, body=jsonio.dump_bytes({"error": reason}))
 
 
 class BearerToken:
@@ -50,5 +51,19 @@ class BearerToken:
         """
         with self._lock:
             if time.time() >= self._token.expires_at_s - _EARLY_S:
+                self._token = self._fetch()
+            return f"Bearer {self._token.value}"
+
+    def renewed(self, refused: str) -> str:
+        """The same, after the service refused a token before its time: a new one, unless another thread has it already.
+
+        Args:
+            refused: the header's value that was refused.
+
+        Raises:
+            DeniedError: see there.
+        """
+        with self._lock:
+            if refused == f"Bearer {self._token.value}":
                 self._token = self._fetch()
             return f"Bearer {self._token.value}"

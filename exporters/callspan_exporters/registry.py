@@ -33,6 +33,7 @@ SINKS: Final[Mapping[str, Sink]] = {
     "datadog": Sink("callspan_exporters.datadog:DatadogLogsSpanExporter"),
     "datadog_llm_observability": Sink("callspan_exporters.datadog:DatadogLLMObsSpanExporter"),
     "dynamodb": Sink("callspan_exporters.dynamodb:DynamodbSpanExporter", extra="dynamodb"),
+    "galileo": Sink("callspan_exporters.galileo:GalileoSpanExporter"),
     "gcs_bucket": Sink("callspan_exporters.gcs:GCSSpanExporter", extra="gcs"),
     "generic": Sink(f"{_WEBHOOK}:LegacyWebhookSpanExporter"),
     "generic_api": Sink(f"{_WEBHOOK}:WebhookSpanExporter"),

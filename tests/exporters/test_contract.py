@@ -14,6 +14,7 @@ from callspan_exporters.azure import AzureBlobSpanExporter
 from callspan_exporters.datadog import DatadogLLMObsSpanExporter, DatadogLogsSpanExporter
 from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.dynamodb import DynamodbSpanExporter
+from callspan_exporters.galileo import GalileoSpanExporter
 from callspan_exporters.gcs import GCSSpanExporter
 from callspan_exporters.langfuse import LangfuseSpanExporter
 from callspan_exporters.langsmith import LangsmithSpanExporter
@@ -51,6 +52,7 @@ SINKS: dict[str, Callable[[str], SinkExporter]] = {
     ),
     "openmeter": lambda url: OpenMeterSpanExporter("key", url),
     "athina": lambda url: AthinaSpanExporter("key", url),
+    "galileo": lambda url: GalileoSpanExporter("p-1", api_key="key", base_url=url),
     "lunary": lambda url: LunarySpanExporter("key", url),
     "langsmith": lambda url: LangsmithSpanExporter("key", base_url=url),
     "gcs_bucket": lambda url: GCSSpanExporter("bucket", endpoint=url),

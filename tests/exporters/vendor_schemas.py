@@ -18,10 +18,11 @@ def json_schema_errors(file: str, body: Any) -> list[str]:
 
 
 def openapi_errors(file: str, path: str, media_type: str, body: Any) -> list[str]:
-    """What an OpenAPI 3.0 file objects to in the body of a POST."""
+    """What an OpenAPI file objects to in the body of a POST."""
     spec = _spec(file)
     schema = spec["paths"][path]["post"]["requestBody"]["content"][media_type]["schema"]
-    validator = OAS30Validator({**schema, "components": spec["components"]})
+    kind = OAS31Validator if spec["openapi"].startswith("3.1") else OAS30Validator
+    validator = kind({**schema, "components": spec["components"]})
     return [error.message for error in validator.iter_errors(body)]
 
 
