@@ -136,7 +136,7 @@ def tokens(whole: Json) -> tuple[Any, Any, Any, Any]:
     return (
         usage.get("prompt_tokens", usage.get("input_tokens")),
         usage.get("completion_tokens", usage.get("output_tokens")),
-        inner.get("cached_tokens", usage.get("cached_tokens")),
+        inner.get("cached_tokens", usage.get("cached_tokens", usage.get("num_cached_tokens"))),
         outer.get("reasoning_tokens"),
     )
 

@@ -8,13 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callspan.core.model import Endpoint, endpoint
+from callspan_semconv.providers import provider_from_host
 
 PORTS = {"https": 443, "http": 80}
 
 
-def at(url: Any, provider: str) -> Endpoint:
-    """The endpoint at a URL, given as text or as one of httpx's."""
+def at(url: Any, vendor: str) -> Endpoint:
+    """The endpoint at a URL, given as text or as one of httpx's; ``vendor`` serves it if nobody else is known to."""
     parts = urlsplit(str(url))
+    provider = provider_from_host(parts.hostname or "") or vendor
     return endpoint(provider, parts.hostname or "", parts.port or PORTS.get(parts.scheme))
 
 

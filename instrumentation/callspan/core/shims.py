@@ -172,7 +172,7 @@ _KINDS: dict[type, int] = {type(None): _NOT_GIVEN, str: _PLAIN, int: _PLAIN, flo
 def _kind(value: object) -> int:
     """The kind of a value whose type is not in `_KINDS`."""
     kind = type(value)
-    if kind.__name__ in ("NotGiven", "Omit"):
+    if kind.__name__ in ("NotGiven", "Omit", "Unset"):
         return _NOT_GIVEN
     # An open file iterates over its lines, but is uploaded as a whole.
     return _ONE_SHOT if hasattr(kind, "__next__") and not hasattr(kind, "read") else _PLAIN

@@ -90,7 +90,7 @@ def _beside_messages(choices: Any) -> dict[str, Any]:
     found = []
     for choice in choices:
         extra = {}
-        if (logprobs := getattr(choice, "logprobs", None)) is not None:
+        if logprobs := getattr(choice, "logprobs", None):
             extra["logprobs"] = plain(logprobs)
         if annotations := getattr(choice.message, "annotations", None):
             extra["annotations"] = [plain(annotation) for annotation in annotations]

@@ -10,7 +10,7 @@ from typing import Any
 from callspan.core.call import Call
 from callspan.core.view import field, fields
 from callspan.shapes.openai.chat_parts import audio_part, executed_tools, reasoning
-from callspan.shapes.openai.common import read_error, read_identity, read_usage
+from callspan.shapes.openai.common import content_parts, read_error, read_identity, read_usage
 from callspan.shapes.parts import plain, set_json, tool_call
 from callspan_semconv import attributes as attr
 
@@ -66,7 +66,10 @@ class ChatAccumulator:
                 choice = self._choices[index] = _Choice()
                 choice.role = getattr(delta, "role", None)
             if text := getattr(delta, "content", None):
-                choice.text.append(text)
+                if type(text) is str:
+                    choice.text.append(text)
+                else:
+                    _feed_parts(choice, text)
             if not text or _says_more(delta):
                 _feed_rest(choice, delta)
             if reason := getattr(part, "finish_reason", None):
@@ -98,6 +101,15 @@ class ChatAccumulator:
             set_json(call, attr.GEN_AI_OUTPUT_MESSAGES, list(map(_streamed_output, choices)))
             beside = list(map(_beside_streamed, choices))
             set_json(call, attr.CALLSPAN_RESPONSE_CONTENT, {"choices": beside} if any(beside) else None)
+
+
+def _feed_parts(choice: _Choice, content: Any) -> None:
+    """Content in parts: Mistral's models that think."""
+    for part in content_parts(content):
+        if part.get("type") == "text":
+            choice.text.append(part["content"])
+        elif part.get("type") == "reasoning":
+            choice.reasoning.append(part["content"])
 
 
 def _says_more(delta: Any) -> bool:

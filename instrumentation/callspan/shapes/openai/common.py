@@ -89,6 +89,7 @@ _USAGE: dict[str, str | dict[str, str]] = {
     "input_tokens_details": _INPUT_DETAILS,
     "input_token_details": _INPUT_DETAILS,
     "cached_tokens": attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,  # Together, Moonshot
+    "num_cached_tokens": attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,  # Mistral
     "completion_tokens_details": _OUTPUT_DETAILS,
     "output_tokens_details": _OUTPUT_DETAILS,
 }
@@ -151,6 +152,8 @@ def _image_url(item: Any) -> dict[str, Any]:
 
 def _audio(item: Any) -> dict[str, Any]:
     audio = field(item, "input_audio")
+    if isinstance(audio, str):  # Mistral: base64, or where it is
+        return media_part("audio", audio if "://" in audio else f"data:;base64,{audio}")
     return blob("audio", f"audio/{field(audio, 'format')}", field(audio, "data"))
 
 
@@ -163,16 +166,26 @@ def _file(item: Any) -> dict[str, Any]:
     return media_part("document", field(file, "file_data"))
 
 
+def _thinking(item: Any) -> dict[str, Any]:
+    return {"type": "reasoning", "content": "".join(part["content"] for part in content_parts(field(item, "thinking")))}
+
+
+def _document_url(item: Any) -> dict[str, Any]:
+    return media_part("document", field(item, "document_url"))
+
+
 _PARTS = {
     "text": _text,
     "input_text": _text,
     "output_text": _text,
     "summary_text": _text,
     "reasoning_text": _text,
+    "thinking": _thinking,
     "refusal": _refusal,
     "image_url": _image_url,
     "input_image": _image_url,
     "input_audio": _audio,
+    "document_url": _document_url,
     "file": _file,
     "input_file": _file,
 }
