@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -84,6 +85,13 @@ def test_metadata_is_what_lunary_keeps(sink_server: SinkServer) -> None:
     assert (known["session_id"], known["litellm_call_id"]) == ("chat-7", CALL)
     assert (start["parentRunId"], start["templateId"]) == ("my parent", "t-1")
     assert not {"headers", "parent_run_id", "requester_metadata"} & known.keys()
+
+
+def test_a_call_id_that_is_no_uuid_becomes_one(sink_server: SinkServer) -> None:
+    """The same one every time, in both events."""
+    events = sent(sink_server, *[llm_span({"callspan.call_id": "call 1"}) for _ in range(2)])
+    (run,) = {event["runId"] for event in events}
+    assert UUID(run).version == 4
 
 
 def test_tools_embeddings_and_cached_tokens(sink_server: SinkServer) -> None:
