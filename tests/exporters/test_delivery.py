@@ -555,7 +555,12 @@ def test_a_replaced_sink_takes_no_time_from_the_others(make: Make, sink_server: 
     feed(replaced, calls(1))
     replaced.shutdown()
     feed(stays, calls(1))
-    sink_server.rule = lambda _: (time.sleep(1.3), Answer())[1]
+
+    def slow(_request: object) -> Answer:
+        time.sleep(1.3)
+        return Answer()
+
+    sink_server.rule = slow
     feed(stays, calls(1))
     stays.shutdown()
     assert stays.report().ok

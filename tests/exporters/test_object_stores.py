@@ -364,7 +364,11 @@ AZURE: dict[str, Any] = {"account_name": "a", "file_system": "f", "account_key":
     [
         (GCSSpanExporter, {}, "bucket_name is missing; set the environment variable GCS_BUCKET_NAME"),
         (GCSSpanExporter, {**GOOGLE, "path_service_account": "/no/key.json"}, "cannot use /no/key.json: FileNotFound"),
-        (GCSSpanExporter, {**GOOGLE, "endpoint": "http://"}, "endpoint: 'http://' is not a URL; expected http://host:port"),
+        (
+            GCSSpanExporter,
+            {**GOOGLE, "endpoint": "http://"},
+            "endpoint: 'http://' is not a URL; expected http://host:port",
+        ),
         (GCSSpanExporter, {**GOOGLE, "batch_sise": 3}, "gcs_bucket: batch_sise: unknown option; expected one of"),
         (GCSSpanExporter, {**GOOGLE, "batch_size": "x"}, "GCS_BATCH_SIZE: 'x' is not a number at least 1"),
         (AzureBlobSpanExporter, {}, "account_name is missing; set the environment variable AZURE_STORAGE_ACCOUNT_NAME"),
