@@ -73,6 +73,7 @@ ANTHROPIC_RESPONSE_SPEED: Final = "anthropic.response.speed"
 ANTHROPIC_RESPONSE_INFERENCE_GEO: Final = "anthropic.response.inference_geo"
 ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
 AZURE_RESOURCE_PROVIDER_NAMESPACE: Final = "azure.resource_provider.namespace"
+AWS_BEDROCK_GUARDRAIL_ID: Final = "aws.bedrock.guardrail.id"
 
 # --- general conventions ----------------------------------------------------------------------------------------
 SERVER_ADDRESS: Final = "server.address"

@@ -6,7 +6,18 @@ from importlib import import_module
 
 from callspan.core.model import Client
 
-_MODULES = ("anthropic", "google_genai", "groq", "mistralai", "ollama", "openai", "together")
+_MODULES = (
+    "aiobotocore",
+    "anthropic",
+    "botocore",
+    "cohere",
+    "google_genai",
+    "groq",
+    "mistralai",
+    "ollama",
+    "openai",
+    "together",
+)
 
 CLIENTS: dict[str, Client] = {
     client.name: client for client in (import_module(f"callspan.clients.{name}").CLIENT for name in _MODULES)

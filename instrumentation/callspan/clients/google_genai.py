@@ -9,23 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from callspan.core.deferred import async_deferred, deferred
-from callspan.core.endpoints import EndpointCache
-from callspan.core.model import Client, Endpoint, Hook, endpoint, methods
+from callspan.core.endpoints import EndpointCache, at
+from callspan.core.model import Client, Endpoint, Hook, methods
 from callspan.shapes.google.content import get
 from callspan.shapes.google.generate import GENERATE, GENERATE_STREAM
 from callspan.shapes.google.others import EMBEDDINGS, IMAGE_EDIT, IMAGE_GENERATION
 
 _NAME = "google_genai"
-_PORTS = {"https": 443, "http": 80}
 
 
 def _resolve(api_client: Any) -> Endpoint:
-    url = urlsplit(_base_url(api_client) or "")
-    provider = "gcp.vertex_ai" if api_client.vertexai else "gcp.gemini"
-    return endpoint(provider, url.hostname or "", url.port or _PORTS.get(url.scheme))
+    return at(_base_url(api_client) or "", "gcp.vertex_ai" if api_client.vertexai else "gcp.gemini")
 
 
 def _base_url(api_client: Any) -> str | None:

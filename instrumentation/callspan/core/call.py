@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from callspan.call_context import CallContext
 from callspan.core import guard
+from callspan.core.errors import exchange_of
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
 from callspan_semconv import attributes as attr
@@ -222,12 +223,10 @@ class Call:
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         self.attributes[attr.ERROR_TYPE] = name
-        for status in (getattr(error, "status_code", None), getattr(error, "code", None)):  # the latter: Google's
-            if type(status) is int:
-                self.attributes[attr.HTTP_RESPONSE_STATUS_CODE] = status
-                break
-        request_id = getattr(error, "request_id", None)
-        if isinstance(request_id, str):
+        status, request_id = exchange_of(error)
+        if status is not None:
+            self.attributes[attr.HTTP_RESPONSE_STATUS_CODE] = status
+        if request_id is not None:
             self.attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id
         text = secrets.scrub(str(error))
         message = getattr(error, "message", None)

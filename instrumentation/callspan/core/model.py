@@ -36,6 +36,10 @@ class Operation:
         stream: makes the accumulator for a streamed answer; None if the operation never streams.
         positional: names of parameters that the method also takes by position, in order.
         model: the parameter that names the model.
+        within: the parameter that holds all others, if there is one.
+        held: where a result, a dict, holds the stream; without ``stream``, a body of JSON that the application reads,
+            and ``response`` takes. None: the result is the answer, or the stream.
+        around: reads what a result holds beside that.
     """
 
     name: str
@@ -45,6 +49,12 @@ class Operation:
     stream: Callable[[Call], Accumulator] | None = None
     positional: tuple[str, ...] = ()
     model: str = "model"
+    within: str | None = None
+    held: str | None = None
+    around: Callable[[Call, Any], None] | None = None
+
+
+Choice = Callable[[Any, tuple[Any, ...], dict[str, Any]], Operation | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,8 @@ class Target:
     Attributes:
         module: where it is defined.
         path: its name there.
-        operation: what a call of it is.
+        operation: what a call of it is; or a function that tells by the object and the positional and keyword
+            arguments, for a method that all calls of a library pass through: None for those that are no model's.
         is_async: whether it returns an awaitable, or a context manager to enter with ``async with``.
         opens: it returns at once, with a context manager that makes the request when it is entered.
         generates: it returns at once, with an async generator: there is nothing to await but its items.
@@ -90,7 +101,7 @@ class Target:
 
     module: str
     path: str
-    operation: Operation
+    operation: Operation | Choice
     is_async: bool
     opens: bool = False
     generates: bool = False
@@ -125,7 +136,8 @@ class Client:
         with_headers: the keyword arguments of a call, with HTTP headers added; by default without, for libraries that
             take none per call.
         hooks: what else to wrap.
-        package: the module whose import shows that the library is used; by default its targets' topmost.
+        package: the module whose import shows that the library is used; by default its targets' topmost. None: no
+            import shows that, since most of its users call no model.
     """
 
     name: str
@@ -134,7 +146,7 @@ class Client:
     raw_response: Callable[[Any], Any] = lambda _result: None
     with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]] = lambda kwargs, _headers: kwargs
     hooks: tuple[Hook, ...] = ()
-    package: str = ""
+    package: str | None = ""
 
 
 def methods(

@@ -12,8 +12,8 @@ import wrapt
 
 from callspan.core import guard
 from callspan.core.managers import manager_wrapper
-from callspan.core.model import Client, Hook, Target, Wrapper
-from callspan.core.shims import async_wrapper, sync_wrapper
+from callspan.core.model import Client, Hook, Operation, Target, Wrapper
+from callspan.core.shims import async_wrapper, choosing_wrapper, sync_wrapper
 from callspan_semconv import prices
 
 _logger = logging.getLogger("callspan")
@@ -30,8 +30,9 @@ def patch(client: Client) -> None:
         if target not in _hooked:
             _hooked.add(target)
             # The package, because it may import the target's module no sooner than the first call does.
-            package = client.package or target.module.partition(".")[0]
-            wrapt.register_post_import_hook(partial(_preload, client), package)
+            if client.package is not None:
+                package = client.package or target.module.partition(".")[0]
+                wrapt.register_post_import_hook(partial(_preload, client), package)
             # Runs at once if the module is loaded.
             wrapt.register_post_import_hook(partial(_on_import, client, target), target.module)
         elif target not in _patched and (module := sys.modules.get(target.module)) is not None:
@@ -85,6 +86,8 @@ def _on_import(client: Client, target: Target | Hook, module: ModuleType) -> Non
 def _wrapper(client: Client, target: Target | Hook) -> Wrapper:
     if isinstance(target, Hook):
         return target.wrapper
+    if not isinstance(target.operation, Operation):
+        return choosing_wrapper(client, target.operation, is_async=target.is_async)
     if target.opens:
         return manager_wrapper(client, target.operation, is_async=target.is_async)
     if target.is_async and not target.generates:

@@ -16,10 +16,10 @@ from opentelemetry.context import (
 )
 
 from callspan.call_context import current_context
-from callspan.core import call_ids, guard, raw, state
+from callspan.core import call_ids, guard, held, raw, state
 from callspan.core.call import CALL_KEY, Call
 from callspan.core.deferred import origin_of
-from callspan.core.model import Client, Operation, Wrapper
+from callspan.core.model import Choice, Client, Operation, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
 
@@ -83,6 +83,26 @@ async def run_async(call: Call, function: Callable[..., Any], args: tuple[Any, .
     return result
 
 
+def choosing_wrapper(client: Client, choose: Choice, *, is_async: bool) -> Wrapper:
+    """A wrapper for a method that many other calls pass through: those cost as little as can be."""
+    make = async_wrapper if is_async else sync_wrapper
+    wrappers: dict[Operation, Wrapper] = {}
+
+    def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            operation = choose(instance, args, kwargs)
+        except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
+            guard.report(f"{client.name}.choose", error)
+            operation = None
+        if operation is None:
+            return wrapped(*args, **kwargs)
+        if (chosen := wrappers.get(operation)) is None:
+            chosen = wrappers[operation] = make(client, operation)
+        return chosen(wrapped, instance, args, kwargs)
+
+    return wrapper
+
+
 def begin(
     client: Client,
     operation: Operation,
@@ -105,6 +125,8 @@ def begin(
             return None, kwargs
         kwargs, given = _readable(kwargs)
         parameters = {**dict(zip(operation.positional, args, strict=False)), **given} if args else given
+        if operation.within is not None:
+            parameters = parameters.get(operation.within) or {}
         endpoint = client.endpoint(instance)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         if origin is not None:
@@ -132,6 +154,12 @@ def _silenced(context: Context) -> bool:
 def _hand_over(client: Client, call: Call, result: Any) -> Any:
     """End the call with its result, or tie it to the stream that the application gets instead."""
     try:
+        operation = call.operation
+        if operation.around is not None:
+            call.guarded("around", operation.around, call, result)
+        if operation.held is not None and isinstance(result, dict) and operation.held in result:
+            call_ids.remember(held.hand_over(call, result, operation.held), call.call_id)
+            return result
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)

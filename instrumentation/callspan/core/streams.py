@@ -28,7 +28,7 @@ class Absent:
         raise AttributeError
 
 
-def _feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
+def feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
     """`Accumulator.feed` that notes the first chunk's time and gives up on the stream if it ever fails."""
     feed: Callable[[Any], None] | None = accumulator.feed
     waiting = True
@@ -74,7 +74,7 @@ async def _async_first(stream: AsyncIterator[Any], call: Call) -> Any:
 
 def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iterator[Any]:
     """Hand the chunks on. Holds no reference to the proxy, so that dropping the proxy ends the call at once."""
-    take = _feeder(call, accumulator)
+    take = feeder(call, accumulator)
     try:
         call.reading = True
         chunk = _first(stream, call)
@@ -94,7 +94,7 @@ def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iter
 
 async def _async_chunks(stream: AsyncIterator[Any], call: Call, accumulator: Accumulator) -> AsyncIterator[Any]:
     """`_chunks`, async."""
-    take = _feeder(call, accumulator)
+    take = feeder(call, accumulator)
     try:
         call.reading = True
         chunk = await _async_first(stream, call)
@@ -268,7 +268,7 @@ class _Tee(_Watch):
 
     def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
         super().__init__(wrapped, call)
-        self._self_take = _feeder(call, accumulator)
+        self._self_take = feeder(call, accumulator)
 
     def __iter__(self) -> Iterator[bytes]:
         try:

@@ -1,0 +1,1 @@
+"""The APIs of Cohere, versions 1 and 2."""
