@@ -18,6 +18,7 @@ from callspan_exporters.otlp_base import OTLPExporter
 from callspan_exporters.otlp_spans import CONTENT, with_changes
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, Verdict
 from callspan_semconv import StandardLoggingPayload, jsonio
+from callspan_semconv import attributes as attr
 
 LANGTRACE_HOST: Final = "https://app.langtrace.ai"
 _PATH: Final = "/api/trace"
@@ -110,9 +111,9 @@ def _attributes(payload: StandardLoggingPayload) -> dict[str, AttributeValue]:
     found = {
         "langtrace.service.name": payload["custom_llm_provider"],
         "langtrace.service.type": "llm",
-        "gen_ai.operation.name": "embed" if "embedding" in payload["call_type"] else "chat",
-        "gen_ai.request.model": payload["model"] or None,
-        "gen_ai.response.model": response.get("model"),
+        attr.GEN_AI_OPERATION_NAME: "embed" if "embedding" in payload["call_type"] else "chat",
+        attr.GEN_AI_REQUEST_MODEL: payload["model"] or None,
+        attr.GEN_AI_RESPONSE_MODEL: response.get("model"),
         "gen_ai.response_id": response.get("id"),
         "gen_ai.usage.prompt_tokens": payload["prompt_tokens"],
         "gen_ai.usage.completion_tokens": payload["completion_tokens"],

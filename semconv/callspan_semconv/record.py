@@ -1,8 +1,9 @@
 """One model call, in the words of no dialect: what every reader yields and every payload is made from."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from callspan_semconv import attributes as attr
 from callspan_semconv.messages import InputMessage, OutputMessage, Part
 
 
@@ -31,6 +32,23 @@ class Usage:
     def reported(self) -> bool:
         """Whether the provider reported any total."""
         return self.input_tokens is not None or self.output_tokens is not None
+
+
+# Where spans hold a `Usage`, in the order of its fields.
+USAGE_ATTRIBUTES: Final = (
+    attr.GEN_AI_USAGE_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_OUTPUT_TOKENS,
+    attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
+    attr.GEN_AI_USAGE_TEXT_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS,
+    attr.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS,
+    attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
+    attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,
+    attr.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS,
+)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """A provider at the transport seam of httpx and httpx2, and what every client's streams must do."""
 
+import abc
 import asyncio
 import gc
 import types
@@ -74,7 +75,7 @@ class Wire:
         return (self.httpx.AsyncClient if is_async else self.httpx.Client)(transport=self.transport)
 
 
-class StreamContract:
+class StreamContract(abc.ABC):
     """What holds for the streams of every client; a test class says how its client makes one.
 
     Attributes:
@@ -93,9 +94,9 @@ class StreamContract:
     refused: tuple[type[Exception], bytes]
     generator: bool
 
+    @abc.abstractmethod
     def start(self, wire: Wire, *, is_async: bool) -> Any:
         """Make the call: a stream, or an awaitable of one."""
-        raise NotImplementedError
 
     def wire(self, *pieces: bytes, end: str | None = None) -> Wire:
         return Wire(self.httpx, *pieces, kind=self.kind, end=end)

@@ -20,7 +20,7 @@ from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio, prices, secrets
-from callspan_semconv.record import Usage
+from callspan_semconv.record import USAGE_ATTRIBUTES, Usage
 
 # Marks the context inside a call: what runs beneath it (a parse() that calls create(), a client under a client) is
 # part of the same call.
@@ -254,7 +254,7 @@ class Call:
 
     def _price(self) -> None:
         attributes = self.attributes
-        usage = Usage(*map(attributes.get, _USAGE))
+        usage = Usage(*map(attributes.get, USAGE_ATTRIBUTES))
         cost = prices.cost(
             self._endpoint.provider,
             self.model,
@@ -267,23 +267,6 @@ class Call:
             attributes[attr.CALLSPAN_COST_TOTAL] = cost.total
             attributes[attr.CALLSPAN_COST_INPUT] = cost.input
             attributes[attr.CALLSPAN_COST_OUTPUT] = cost.output
-
-
-# In the order of the fields of `Usage`.
-_USAGE = (
-    attr.GEN_AI_USAGE_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_OUTPUT_TOKENS,
-    attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
-    attr.GEN_AI_USAGE_TEXT_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS,
-    attr.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS,
-    attr.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
-    attr.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,
-    attr.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS,
-)
 
 
 def end_open_streams() -> None:

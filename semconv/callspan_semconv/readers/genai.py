@@ -25,7 +25,7 @@ from callspan_semconv.readers.common import (
     read_failure,
     read_identity,
 )
-from callspan_semconv.record import CallRecord, Usage
+from callspan_semconv.record import USAGE_ATTRIBUTES, CallRecord, Usage
 
 _MODEL_CALLS: Final = frozenset(
     {
@@ -124,22 +124,10 @@ def _read_extension(record: CallRecord, attributes: Mapping[str, Any]) -> None:
 
 
 def _usage(attributes: Mapping[str, Any]) -> Usage:
-    get = attributes.get
-    cache_write = as_count(get(names.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS))
-    return Usage(
-        input_tokens=as_count(get(names.GEN_AI_USAGE_INPUT_TOKENS)),
-        output_tokens=as_count(get(names.GEN_AI_USAGE_OUTPUT_TOKENS)),
-        cache_read_tokens=as_count(get(names.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS)),
-        cache_write_tokens=as_count(get(_CACHE_CREATION)) if cache_write is None else cache_write,
-        reasoning_tokens=as_count(get(names.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS)),
-        text_input_tokens=as_count(get(names.GEN_AI_USAGE_TEXT_INPUT_TOKENS)),
-        text_output_tokens=as_count(get(names.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS)),
-        audio_input_tokens=as_count(get(names.GEN_AI_USAGE_AUDIO_INPUT_TOKENS)),
-        audio_output_tokens=as_count(get(names.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS)),
-        image_input_tokens=as_count(get(names.GEN_AI_USAGE_IMAGE_INPUT_TOKENS)),
-        image_output_tokens=as_count(get(names.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS)),
-        cache_write_1h_tokens=as_count(get(names.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS)),
-    )
+    usage = Usage(*map(as_count, map(attributes.get, USAGE_ATTRIBUTES)))
+    if usage.cache_write_tokens is None:
+        usage.cache_write_tokens = as_count(attributes.get(_CACHE_CREATION))
+    return usage
 
 
 def _read_content(record: CallRecord, attributes: Mapping[str, Any]) -> None:
