@@ -22,6 +22,7 @@ _START: dict[str, str | int] = {
     "gen_ai.provider.name": "openai",
     "server.address": "api.openai.com",
     "server.port": 443,
+    "callspan.api_base": "https://api.openai.com/v1",
 }
 # USD per token.
 _PRICES = {"gpt-4o-mini-2024-07-18": (0.15e-6, 0.6e-6), "text-embedding-3-small": (0.02e-6, 0.0)}
@@ -133,6 +134,7 @@ def _response_attributes(response: Any, usage: Any) -> dict[str, Any]:
     identity = {
         "gen_ai.response.id": response.id,
         "gen_ai.response.model": response.model,
+        "callspan.response.created": response.created,
         "openai.response.service_tier": response.service_tier,
         "openai.response.system_fingerprint": response.system_fingerprint,
     }

@@ -88,6 +88,7 @@ EXCEPTION_EVENT: Final = "exception"
 # --- what the conventions lack ----------------------------------------------------------------------------------
 CALLSPAN_CALL_ID: Final = "callspan.call_id"
 CALLSPAN_CALL_TYPE: Final = "callspan.call_type"  # LiteLLM's name of the operation: "completion", "aembedding"
+CALLSPAN_API_BASE: Final = "callspan.api_base"  # URL that the client was configured with
 CALLSPAN_METADATA: Final = "callspan.metadata"  # JSON object
 CALLSPAN_TAGS: Final = "callspan.tags"  # string[]
 CALLSPAN_USER: Final = "callspan.user"
@@ -100,6 +101,7 @@ CALLSPAN_SINKS: Final = "callspan.sinks"  # string[]: only these sinks get the c
 CALLSPAN_STREAM_END: Final = "callspan.stream.end"  # exhausted | closed | abandoned | error
 CALLSPAN_CAPTURE_ERRORS: Final = "callspan.capture.errors"  # string[]: what could not be recorded, by site
 CALLSPAN_REQUEST_PARAMETERS: Final = "callspan.request.parameters"  # JSON: parameters that have no gen_ai name
+CALLSPAN_RESPONSE_CREATED: Final = "callspan.response.created"  # by the server's clock, seconds since the epoch
 CALLSPAN_RESPONSE_CONTENT: Final = "callspan.response.content"  # JSON: content that has no message part (logprobs)
 CALLSPAN_EMBEDDING_VECTORS: Final = "callspan.embedding.vector_count"
 CALLSPAN_EMBEDDING_DIMENSIONS: Final = "callspan.embedding.dimensions"

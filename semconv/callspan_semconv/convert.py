@@ -295,7 +295,9 @@ def _hidden_params(record: CallRecord, facts: _Facts) -> StandardLoggingHiddenPa
 
 
 def _api_base(record: CallRecord) -> str:
-    """Where the call went, as far as ``server.*`` says: no path, and a scheme only for the ports that imply one."""
+    """Where the call went. As far as only ``server.*`` says: no path, and a scheme for the ports that imply one."""
+    if record.api_base is not None:
+        return record.api_base
     host, port = record.server_address, record.server_port
     if host is None:
         return ""

@@ -80,6 +80,8 @@ class CallRecord:
         api_type: ``openai.api.type``: ``chat_completions`` or ``responses``.
         parameters: what was asked of the model, by the request's own names (``max_tokens``, ``n``, ``stop``).
         response_status: what a fetched background response says of itself: ``completed``, ``failed``.
+        response_created: when the server made the answer, seconds since the epoch.
+        api_base: the URL that the client was configured with.
         input_messages: the prompt; None where content was not recorded.
         output_messages: one per choice; None where content was not recorded.
         time_to_first_chunk_s: seconds from the start to the first chunk of a stream.
@@ -105,6 +107,7 @@ class CallRecord:
     response_model: str | None = None
     response_id: str | None = None
     response_status: str | None = None
+    response_created: float | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     system_instructions: list[Part] | None = None
@@ -123,6 +126,7 @@ class CallRecord:
     sampled: bool = False
     server_address: str | None = None
     server_port: int | None = None
+    api_base: str | None = None
     provider_request_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()

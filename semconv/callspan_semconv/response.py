@@ -95,6 +95,7 @@ def build_response(record: CallRecord, usage: dict[str, Any] | None) -> Response
 def _chat_completion(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     response: Response = {
         "id": record.response_id,
+        **_created(record),
         "model": record.response_model or record.request_model,
         "object": "chat.completion",
         "system_fingerprint": record.system_fingerprint,
@@ -106,6 +107,11 @@ def _chat_completion(record: CallRecord, usage: dict[str, Any] | None) -> Respon
     return _with_extra(response, record)
 
 
+def _created(record: CallRecord, name: str = "created") -> dict[str, int]:
+    """When the server made the answer, where it said so: whole seconds, as the APIs have it."""
+    return {} if record.response_created is None else {name: int(record.response_created)}
+
+
 def _chat_choice(index: int, message: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
     return {"finish_reason": reason, "index": index, "message": assistant_message(message["parts"], message["role"])}
 
@@ -113,6 +119,7 @@ def _chat_choice(index: int, message: Mapping[str, Any], reason: str | None) -> 
 def _text_completion(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     response: Response = {
         "id": record.response_id,
+        **_created(record),
         "model": record.response_model or record.request_model,
         "object": "text_completion",
         "choices": _choices(record, _text_choice),
@@ -161,6 +168,7 @@ def _responses(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     parameters = record.parameters
     response: Response = {
         "id": record.response_id,
+        **_created(record, "created_at"),
         "error": None,
         "incomplete_details": None,
         "instructions": joined_text(record.system_instructions) if record.system_instructions else None,
@@ -264,7 +272,7 @@ def _embeddings(record: CallRecord, usage: dict[str, Any] | None) -> Response:
 
 def _images(record: CallRecord, usage: dict[str, Any] | None) -> Response:
     data = [_image(message["parts"]) for message in record.output_messages or ()]
-    return _with_extra({"data": data, "usage": usage}, record)
+    return _with_extra({**_created(record), "data": data, "usage": usage}, record)
 
 
 def _image(parts: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callspan.core.model import Endpoint, endpoint
+from callspan_semconv import attributes as attr
 from callspan_semconv.providers import provider_from_host
 
 PORTS = {"https": 443, "http": 80}
@@ -17,7 +18,14 @@ def at(url: Any, vendor: str) -> Endpoint:
     """The endpoint at a URL, given as text or as one of httpx's; ``vendor`` serves it if nobody else is known to."""
     parts = urlsplit(str(url))
     provider = provider_from_host(parts.hostname or "") or vendor
-    return endpoint(provider, parts.hostname or "", parts.port or PORTS.get(parts.scheme))
+    return endpoint(provider, parts.hostname or "", parts.port or PORTS.get(parts.scheme), **api_base(url))
+
+
+def api_base(url: Any) -> dict[str, str]:
+    """The start attribute for a base URL: without userinfo and query, where gateways are given keys."""
+    parts = urlsplit(str(url))
+    host = parts.netloc.rpartition("@")[2]
+    return {attr.CALLSPAN_API_BASE: f"{parts.scheme}://{host}{parts.path}".rstrip("/")} if host else {}
 
 
 class EndpointCache:

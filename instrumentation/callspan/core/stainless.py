@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from callspan.core.endpoints import PORTS, EndpointCache
+from callspan.core.endpoints import PORTS, EndpointCache, api_base
 from callspan.core.model import Endpoint, endpoint
 from callspan_semconv.providers import provider_from_host
 
@@ -27,7 +27,7 @@ def endpoints(
     def resolve(sdk_client: Any) -> Endpoint:
         url = sdk_client.base_url
         name = provider(sdk_client, url.host)
-        found = endpoint(name, url.host, url.port or PORTS.get(url.scheme), **more(sdk_client, name))
+        found = endpoint(name, url.host, url.port or PORTS.get(url.scheme), **api_base(url), **more(sdk_client, name))
         return replace(found, forwards=forwards(sdk_client))
 
     # The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.

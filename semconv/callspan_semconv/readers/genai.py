@@ -110,6 +110,8 @@ def _read_extension(record: CallRecord, attributes: Mapping[str, Any]) -> None:
     get = attributes.get
     record.call_id = as_str(get(names.CALLSPAN_CALL_ID))
     record.call_type = as_str(get(names.CALLSPAN_CALL_TYPE))
+    record.api_base = as_str(get(names.CALLSPAN_API_BASE))
+    record.response_created = as_number(get(names.CALLSPAN_RESPONSE_CREATED))
     record.stream_end = as_str(get(names.CALLSPAN_STREAM_END))
     record.provider_request_id = as_str(get(names.CALLSPAN_PROVIDER_REQUEST_ID))
     record.metadata = as_object(get(names.CALLSPAN_METADATA))

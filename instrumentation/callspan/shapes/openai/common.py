@@ -49,6 +49,8 @@ def read_parameters(call: Call, parameters: Parameters, names: Mapping[str, str]
 _IDENTITY = (
     ("id", attr.GEN_AI_RESPONSE_ID),
     ("model", attr.GEN_AI_RESPONSE_MODEL),
+    ("created", attr.CALLSPAN_RESPONSE_CREATED),
+    ("created_at", attr.CALLSPAN_RESPONSE_CREATED),
     ("service_tier", attr.OPENAI_RESPONSE_SERVICE_TIER),
     ("system_fingerprint", attr.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
     ("_request_id", attr.CALLSPAN_PROVIDER_REQUEST_ID),
