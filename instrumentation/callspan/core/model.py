@@ -131,6 +131,8 @@ class Client:
         name: the library's import name; also the name in ``instrument(clients=[...])``.
         targets: what to wrap.
         endpoint: where the object that the method is called on sends its requests.
+        by_call: the same and the parameters, of one call, given the endpoint, the object and the call's parameters: for
+            libraries whose objects hold a model for all calls, or whose calls may go elsewhere.
         raw_response: the HTTP response inside a raw result, None if the result is an ordinary one; by default it
             always is.
         with_headers: the keyword arguments of a call, with HTTP headers added; by default without, for libraries that
@@ -143,6 +145,10 @@ class Client:
     name: str
     targets: tuple[Target, ...]
     endpoint: Callable[[Any], Endpoint]
+    by_call: Callable[[Endpoint, Any, Parameters], tuple[Endpoint, Parameters]] = lambda endpoint, _, parameters: (
+        endpoint,
+        parameters,
+    )
     raw_response: Callable[[Any], Any] = lambda _result: None
     with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]] = lambda kwargs, _headers: kwargs
     hooks: tuple[Hook, ...] = ()

@@ -127,7 +127,7 @@ def begin(
         parameters = {**dict(zip(operation.positional, args, strict=False)), **given} if args else given
         if operation.within is not None:
             parameters = parameters.get(operation.within) or {}
-        endpoint = client.endpoint(instance)
+        endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         if origin is not None:
             origin.begun(call)
