@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from callspan.directives import tightest
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio
 
@@ -18,6 +19,7 @@ class CallContext:
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
     no_log: bool = False
+    log_raw_request: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)  # ready for the span
 
 
@@ -42,11 +44,14 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         generation_name: metadata key ``generation_name``.
         no_log: true: the calls are not recorded at all.
         redact: name of the redaction policy for these calls: ``"none"`` drops content, ``"full"`` keeps it (only where
-            the operator allowed opting out of redaction), or the name of a mask.
+            the operator allowed opting out of redaction), or the name of a mask. Of nested blocks that ask for
+            different ones, the tightest counts.
         sinks: only these sinks get the calls.
+        disabled_sinks: these sinks do not get the calls, whatever ``sinks`` says; nested blocks add up.
+        log_raw_request: true: the HTTP request is kept as a curl command, its secrets masked.
 
     Raises:
-        TypeError: if ``metadata`` is no mapping, or ``tags`` or ``sinks`` is a single string.
+        TypeError: if ``metadata`` is no mapping, or ``tags``, ``sinks`` or ``disabled_sinks`` is a single string.
     """
 
     def __init__(
@@ -61,10 +66,12 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         no_log: bool | None = None,
         redact: str | None = None,
         sinks: Sequence[str] | None = None,
+        disabled_sinks: Sequence[str] | None = None,
+        log_raw_request: bool | None = None,
     ) -> None:
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"callspan.context(metadata=...) takes a mapping, not {type(metadata).__name__}")
-        for name, value in (("tags", tags), ("sinks", sinks)):
+        for name, value in (("tags", tags), ("sinks", sinks), ("disabled_sinks", disabled_sinks)):
             if isinstance(value, str):
                 raise TypeError(f"callspan.context({name}=...) takes a sequence of strings, not one string")
         self._metadata = {
@@ -75,14 +82,15 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
                 if value is not None
             },
         }
-        self._tags = tuple(tags or ())
+        self._lists = {attr.CALLSPAN_TAGS: tuple(tags or ()), attr.CALLSPAN_DISABLED_SINKS: tuple(disabled_sinks or ())}
         self._no_log = no_log
+        self._log_raw_request = log_raw_request
+        self._redact = redact
         self._attributes = {
             key: value
             for key, value in (
                 (attr.CALLSPAN_USER, user),
                 (attr.GEN_AI_CONVERSATION_ID, session_id),
-                (attr.CALLSPAN_REDACT, redact),
                 (attr.CALLSPAN_SINKS, None if sinks is None else tuple(sinks)),
             )
             if value is not None
@@ -94,10 +102,17 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         merged = {**outer.attributes, **self._attributes}
         if metadata:
             merged[attr.CALLSPAN_METADATA] = jsonio.dumps(metadata)
-        if self._tags:
-            known = outer.attributes.get(attr.CALLSPAN_TAGS, ())
-            merged[attr.CALLSPAN_TAGS] = tuple(dict.fromkeys((*known, *self._tags)))
-        return CallContext(metadata, outer.no_log if self._no_log is None else self._no_log, merged)
+        for name, added in self._lists.items():
+            if added:
+                merged[name] = tuple(dict.fromkeys((*outer.attributes.get(name, ()), *added)))
+        if self._redact is not None:
+            merged[attr.CALLSPAN_REDACT] = tightest(outer.attributes.get(attr.CALLSPAN_REDACT), self._redact)
+        return CallContext(
+            metadata,
+            outer.no_log if self._no_log is None else self._no_log,
+            outer.log_raw_request if self._log_raw_request is None else self._log_raw_request,
+            merged,
+        )
 
     def __enter__(self) -> context:
         self._tokens.append(_current.set(self._merged(_current.get())))

@@ -23,7 +23,7 @@ from callspan_exporters.delivery.dead_letter import DeadLetters
 from callspan_exporters.redaction import full, mask
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 from callspan_exporters.webhook import WebhookSpanExporter
-from callspan_semconv.attributes import CALLSPAN_SINKS
+from callspan_semconv.attributes import CALLSPAN_DISABLED_SINKS, CALLSPAN_SINKS
 from tests.exporters.redaction_spans import chat, messages
 from tests.exporters.servers import Answer, Received, SinkServer, refused_port
 from tests.exporters.spans import calls, record
@@ -291,14 +291,15 @@ def test_later_calls_are_counted_as_lost(make: Make) -> None:
 
 
 def test_calls_go_only_to_the_sinks_they_name(make: Make) -> None:
-    """`callspan.sinks` names sinks; the others do not get the call."""
+    """`callspan.sinks` names sinks, and the others do not get the call; `callspan.disabled_sinks` the other way round."""
     chosen, other = make("chosen"), make("other")
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(chosen)
     provider.add_span_processor(other)
     record(provider, 0, attributes={CALLSPAN_SINKS: ("chosen",)})
     record(provider, 1)
-    assert (chosen.report().offered, other.report().offered) == (2, 1)
+    record(provider, 2, attributes={CALLSPAN_SINKS: ("chosen", "other"), CALLSPAN_DISABLED_SINKS: ("other",)})
+    assert (chosen.report().offered, other.report().offered) == (3, 1)
 
 
 class Recorder(SpanExporter):

@@ -24,7 +24,7 @@ from callspan_exporters.delivery.queue import BoundedQueue, RedactionPolicy
 from callspan_exporters.delivery.report import Counters, SinkReport
 from callspan_exporters.delivery.worker import RetryLimits, Worker
 from callspan_exporters.sink import Batching, SinkExporter
-from callspan_semconv.attributes import CALLSPAN_SINKS
+from callspan_semconv.attributes import CALLSPAN_DISABLED_SINKS, CALLSPAN_SINKS
 
 _logger = logging.getLogger(__name__)
 
@@ -186,8 +186,14 @@ class DeliveryProcessor(SpanProcessor):
     def _wants(self, span: ReadableSpan) -> bool:
         if not self._sink.accepts(span):
             return False
-        only = (span.attributes or {}).get(CALLSPAN_SINKS)
-        return not isinstance(only, (tuple, list)) or self._name in only or self._sink.sink in only
+        attributes = span.attributes or {}
+        only, never = attributes.get(CALLSPAN_SINKS), attributes.get(CALLSPAN_DISABLED_SINKS)
+        return (only is None or self._is_among(only, default=True)) and not (never and self._is_among(never))
+
+    def _is_among(self, names: object, *, default: bool = False) -> bool:
+        if not isinstance(names, (tuple, list)):
+            return default
+        return self._name in names or self._sink.sink in names
 
     def _take(self, span: ReadableSpan) -> None:
         policy = self._policy.for_call(span) if self._policy is not None else None

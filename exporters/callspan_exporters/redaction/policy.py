@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import reduce
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
@@ -62,8 +63,8 @@ class Policy:
         """Choose the policy for one call; this one is the sink's.
 
         The call may ask by name (attribute ``callspan.redact``, from ``callspan.context(redact=...)``): freely for a
-        policy that takes away more (see `tighter`), and for one that takes away less only with ``allow_opt_out``. A
-        name that nobody knows asks for ``none``.
+        policy that takes away more (see `tighter`), and for one that takes away less only with ``allow_opt_out``.
+        Names joined by ``+`` ask for all of them, a name that nobody knows for ``none``.
 
         Args:
             span: the call.
@@ -75,7 +76,7 @@ class Policy:
         name = attributes.get(CALLSPAN_REDACT) if attributes else None
         if name is None or name == self.name:
             return self
-        asked = named(name, self.masks) or _NONE
+        asked = _asked(name, self.masks)
         loosens = asked.strictness < self.strictness and self.allow_opt_out
         chosen = asked if loosens else tighter(self, asked)
         return replace(chosen, redact_user_api_key_info=True) if self.redact_user_api_key_info else chosen
@@ -231,10 +232,17 @@ def tighter(one: Policy, other: Policy) -> Policy:
         return max(one, other, key=lambda policy: policy.strictness)
     return replace(
         one,
-        name=f"{one.name}+{other.name}",
+        name="+".join(dict.fromkeys((*one.name.split("+"), *other.name.split("+")))),
         patterns=tuple(dict.fromkeys((*one.patterns, *other.patterns))),
         callables=tuple(dict.fromkeys((*one.callables, *other.callables))),
     )
+
+
+def _asked(name: object, masks: Iterable[Policy]) -> Policy:
+    policy = named(name, masks)
+    if policy is not None or not isinstance(name, str):
+        return policy or _NONE
+    return reduce(tighter, (named(part, masks) or _NONE for part in name.split("+")))
 
 
 def report_failure(site: str, error: BaseException) -> None:

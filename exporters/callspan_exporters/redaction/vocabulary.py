@@ -186,6 +186,7 @@ _EXACT: Final[dict[str, Kind]] = {
             attr.CALLSPAN_TAGS,
             attr.CALLSPAN_USER,
             attr.CALLSPAN_SINKS,
+            attr.CALLSPAN_DISABLED_SINKS,
             attr.CALLSPAN_CAPTURE_ERRORS,
             "gen_ai.user",
             "llm.user",
