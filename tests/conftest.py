@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,24 @@ _SETTINGS = (
     "LUNARY_",
     "GALILEO_",
 )
+
+
+# Properties of tests that replay recorded exchanges with providers; their values are the exchanges' names.
+RIGHT, WRONG = "replayed right", "replayed wrong"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many recorded exchanges were replayed, and how many of them were right every time."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, ())]
+    said = {each for report in reports for each in report.user_properties}
+    wrong = {name for kind, name in said if kind == WRONG}
+    replayed = wrong | {name for kind, name in said if kind == RIGHT}
+    by_provider = Counter(name.partition(":")[0] for name in replayed)
+    for provider, count in sorted(by_provider.items()):
+        right = count - sum(name.startswith(f"{provider}:") for name in wrong)
+        terminalreporter.write_line(f"recorded exchanges of {provider}: {right} of {count} right")
+    if replayed:
+        terminalreporter.write_line(f"recorded exchanges: {len(replayed) - len(wrong)} of {len(replayed)} right")
 
 
 @pytest.fixture(autouse=True)

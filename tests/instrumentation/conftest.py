@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from callspan.cli.fake_openai import FakeOpenAI
 from callspan.core.guard import failures
 from callspan.instrumentors import instrument, uninstrument
+from tests.conftest import RIGHT, WRONG
 from tests.instrumentation.support import Spans
 
 
@@ -67,7 +68,9 @@ def metrics(exported: Spans, tracer_provider: TracerProvider) -> Iterator[InMemo
 
 
 @pytest.fixture
-def replayed(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Any]:
+def replayed(
+    exported: Spans, tracer_provider: TracerProvider, record_property: Callable[[str, object], None]
+) -> Iterator[Any]:
     """``await replayed(exchanges, way, call, differences)``: every exchange is made without and with instrumentation.
 
     All must be right: the application sees the same, and ``differences(exchange, span, error)`` finds none.
@@ -88,7 +91,8 @@ def replayed(exported: Spans, tracer_provider: TracerProvider) -> Iterator[Any]:
     async def run(exchanges: list[dict[str, Any]], way: str, call: Any, differences: Any) -> None:
         wrong = {each["name"]: await problems(each, way, call, differences) for each in exchanges}
         wrong = {name: found for name, found in wrong.items() if found}
-        print(f"{way}: {len(exchanges) - len(wrong)} of {len(exchanges)} exchanges right")
+        for each in exchanges:
+            record_property(WRONG if each["name"] in wrong else RIGHT, each["name"])
         assert exchanges
         assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
