@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from callspan.core.listeners import Listener
 from callspan.directives import tightest
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio
@@ -21,6 +22,7 @@ class CallContext:
     no_log: bool = False
     log_raw_request: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)  # ready for the span
+    listeners: tuple[Listener, ...] = ()
 
 
 EMPTY = CallContext()
@@ -112,6 +114,7 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
             outer.no_log if self._no_log is None else self._no_log,
             outer.log_raw_request if self._log_raw_request is None else self._log_raw_request,
             merged,
+            outer.listeners,
         )
 
     def __enter__(self) -> context:

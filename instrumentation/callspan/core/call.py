@@ -14,8 +14,9 @@ from opentelemetry.context import Context, create_key, set_value
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 
 from callspan.call_context import CallContext
-from callspan.core import guard
+from callspan.core import guard, state
 from callspan.core.errors import exchange_of
+from callspan.core.listeners import Moment
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
 from callspan_semconv import attributes as attr
@@ -39,6 +40,8 @@ class Call:
         model: the model that was asked for; None if the request names none.
         attributes: what readers found out; set on the span in one go at the end.
         captures_content: whether readers may record prompts and answers.
+        is_async: whether the application awaits the call.
+        listeners: who is told about the call while it goes on.
         reading: true while the application is being handed a chunk; a close that happens then comes from the SDK.
     """
 
@@ -47,7 +50,6 @@ class Call:
         "_accumulator",
         "_endpoint",
         "_first_chunk_ns",
-        "_is_async",
         "_lock",
         "_reads",
         "_said",
@@ -59,6 +61,8 @@ class Call:
         "captures_content",
         "context",
         "ended",
+        "is_async",
+        "listeners",
         "model",
         "operation",
         "reading",
@@ -85,7 +89,8 @@ class Call:
         self.captures_content = telemetry.capture_content
         self.reading = False
         self.ended = False
-        self._is_async = is_async
+        self.is_async = is_async
+        self.listeners = (*state.listeners, *said.listeners) if said.listeners else state.listeners
         self.call_id = _uuid4()
         model = parameters.get(operation.model)
         model = model if isinstance(model, str) and model else None
@@ -120,14 +125,26 @@ class Call:
             guard.report(f"{self.operation.name}.{site}", error)
             self.incomplete(site)
 
+    def tell(self, moment: Moment, *more: Any) -> None:
+        """Tell every listener that a moment has come; see `callspan.core.listeners.Listener`."""
+        for listener in self.listeners:
+            try:
+                getattr(listener, moment)(self, *more)
+            except Exception as error:  # noqa: BLE001, PERF203 - the boundary between the call and who listens
+                guard.report(f"{self.operation.name}.{moment}", error)
+
+    def known(self) -> dict[str, Any]:
+        """What is known by now: the attributes that the span has from its start, and those that it gets at its end."""
+        return {**self._start, **self.attributes}
+
     def incomplete(self, site: str) -> None:
         """Say on the span that what is read at ``site`` is missing."""
         known = self.attributes.get(attr.CALLSPAN_CAPTURE_ERRORS, ())
-        self.attributes[attr.CALLSPAN_CAPTURE_ERRORS] = (*known, site)
+        self.attributes[attr.CALLSPAN_CAPTURE_ERRORS] = tuple(dict.fromkeys((*known, site)))
 
     def set_call_type(self, name: str) -> None:
         """Name the operation as LiteLLM does: its async variants begin with an ``a``."""
-        self.attributes[attr.CALLSPAN_CALL_TYPE] = f"a{name}" if self._is_async else name
+        self.attributes[attr.CALLSPAN_CALL_TYPE] = f"a{name}" if self.is_async else name
 
     def continue_as(self, call_id: str, origin: SpanContext) -> None:
         """This call brings the result of an earlier one: take its id, and link to its span."""
@@ -158,6 +175,8 @@ class Call:
         """From now on the call ends when its stream does."""
         self._accumulator = accumulator
         _open_streams.add(self)
+        if self.listeners:
+            self.tell("answered")
 
     def first_chunk(self) -> None:
         """Note the arrival of the first chunk."""
@@ -184,6 +203,8 @@ class Call:
         if self._claim():
             if self._reads:
                 self.guarded("response", reader, self, source)
+            if self.listeners:
+                self.tell("answered")
             self.guarded("end", self._end)
 
     def finish(self) -> None:
@@ -195,6 +216,8 @@ class Call:
         """End the call with the exception that the application is about to see."""
         if self._claim():
             self.guarded("error", self._read_error, error)
+            if self.listeners and attr.HTTP_RESPONSE_STATUS_CODE in self.attributes:
+                self.tell("answered")
             self.guarded("end", self._end)
 
     def error(self, kind: str, message: str | None) -> None:
@@ -251,6 +274,8 @@ class Call:
         instruments = self._telemetry.instruments
         if instruments.enabled:
             instruments.record({**self._start, **attributes}, duration_s)
+        if self.listeners:
+            self.tell("ended")
 
     def _price(self) -> None:
         attributes = self.attributes

@@ -133,6 +133,8 @@ def begin(
             origin.begun(call)
         if endpoint.forwards and telemetry.propagation.allows(endpoint.address):
             kwargs = client.with_headers(kwargs, inject(call.context))
+        if call.listeners:
+            call.tell("begun")
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
         guard.report(f"{operation.name}.begin", error)
     return call, kwargs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.trace import TracerProvider
 
+from callspan.core.listeners import Listener
 from callspan.core.telemetry import Telemetry
 
 # None while nothing is instrumented. Replaced as a whole.
@@ -12,3 +13,6 @@ telemetry: Telemetry | None = None
 
 # The global tracer provider if callspan made it: the application, without callspan, has no tracing at all.
 own_provider: TracerProvider | None = None
+
+# Told about every call while it goes on. Replaced as a whole.
+listeners: tuple[Listener, ...] = ()

@@ -46,7 +46,11 @@ def feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
                 feed = None
                 call.incomplete("chunk")
 
-    return take
+    def take_and_tell(chunk: Any) -> None:
+        take(chunk)
+        call.tell("chunk", chunk)
+
+    return take_and_tell if call.listeners else take
 
 
 def _first(stream: Iterator[Any], call: Call) -> Any:
