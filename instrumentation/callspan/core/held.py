@@ -7,7 +7,7 @@ from typing import Any
 
 from callspan.core import streams
 from callspan.core.call import Call
-from callspan.core.raw import MAX_BODY_BYTES
+from callspan.core.raw import Body
 from callspan.core.streams import Absent, AsyncStream, Proxy, SyncStream
 from callspan_semconv import jsonio
 
@@ -43,36 +43,23 @@ def hand_over(call: Call, result: dict[str, Any], key: str) -> object:
         kind = _AsyncEvents if hasattr(type(held), "__anext__") else _Events
         result[key] = held = kind(held, call, accumulator)
     else:
-        body = _Body()
+        body = Body(_read)
         call.open_stream(body)
         _observe(held, call, body)
     return held
 
 
-class _Body:
-    """Accumulates the bytes of a JSON answer and reads them once at the end."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self.size = 0
-
-    def feed(self, chunk: bytes) -> None:
-        """Keep a piece of the body."""
-        if self.size <= MAX_BODY_BYTES:
-            self._chunks.append(chunk)
-        self.size += len(chunk)
-
-    def finish(self, call: Call) -> None:
-        """Read the call from the body, if all of it is there."""
-        try:
-            answer = jsonio.loads(b"".join(self._chunks))
-        except ValueError:
-            call.incomplete("body")
-        else:
-            call.operation.response(call, answer)
+def _read(call: Call, content: bytes) -> None:
+    """Read the call from a JSON answer, if all of it is there."""
+    try:
+        answer = jsonio.loads(content)
+    except ValueError:
+        call.incomplete("body")
+    else:
+        call.operation.response(call, answer)
 
 
-def _observe(body: Any, call: Call, accumulator: _Body) -> None:
+def _observe(body: Any, call: Call, accumulator: Body) -> None:
     """See every byte that is read from ``body``, a ``StreamingBody``, which stays as it is: its source is replaced."""
     expected = _length(body)
     # Older versions of aiobotocore have a proxy of the HTTP response instead.
@@ -94,7 +81,7 @@ def _length(body: Any) -> int | None:
 class _Observed(Proxy):  # type: ignore[misc]  # see Proxy
     """Proxy of a source of bytes that shows an accumulator what is read."""
 
-    def __init__(self, wrapped: Any, call: Call, accumulator: _Body, expected: int | None) -> None:
+    def __init__(self, wrapped: Any, call: Call, accumulator: Body, expected: int | None) -> None:
         super().__init__(wrapped)
         self._self_call = call
         self._self_take = streams.feeder(call, accumulator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from callspan.core import eventstream
@@ -24,7 +24,14 @@ def observe(call: Call, http_response: Any) -> None:
     if http_response.is_stream_consumed:
         call.read_now(_read, http_response)
         return
-    body = _Body(http_response)
+    # The response itself must not be kept alive by its own stream.
+    make, headers = type(http_response), http_response.headers
+
+    def read(call: Call, content: bytes) -> None:
+        if content:
+            _read(call, make(200, headers=headers, content=content))
+
+    body = Body(read, keeps=is_text(http_response))
     call.open_stream(body)
     tee(http_response, call, body)
 
@@ -52,29 +59,31 @@ def _collect(call: Call, accumulator: Accumulator, found: Iterator[Any]) -> None
     accumulator.finish(call)
 
 
-class _Body:
-    """Accumulates the bytes of a response and reads them once at the end."""
+class Body:
+    """Accumulates the bytes of an answer and reads them once at the end.
 
-    def __init__(self, http_response: Any) -> None:
-        # The response itself must not be kept alive by its own stream.
-        self._make = type(http_response)
-        self._headers = http_response.headers
-        self._keeps = is_text(http_response)
+    Args:
+        read: reads the call from them.
+        keeps: whether they say anything about the call.
+    """
+
+    def __init__(self, read: Callable[[Call, bytes], None], *, keeps: bool = True) -> None:
+        self._read = read
+        self._keeps = keeps
         self._chunks: list[bytes] = []
-        self._size = 0
+        self.size = 0
 
     def feed(self, chunk: bytes) -> None:
         """Keep a chunk of the body, as it came over the wire."""
-        self._size += len(chunk)
-        if self._keeps and self._size <= MAX_BODY_BYTES:
+        self.size += len(chunk)
+        if self._keeps and self.size <= MAX_BODY_BYTES:
             self._chunks.append(chunk)
 
     def finish(self, call: Call) -> None:
-        """Decode what was read and read the call from it."""
-        if self._size > MAX_BODY_BYTES:
+        """Read the call from what came."""
+        if self.size > MAX_BODY_BYTES:
             call.incomplete("body")
-        if self._chunks:
-            _read(call, self._make(200, headers=self._headers, content=b"".join(self._chunks)))
+        self._read(call, b"".join(self._chunks))
 
 
 def media_type(http_response: Any) -> str:
