@@ -16,6 +16,7 @@ _MODULES = (
     "mistralai",
     "ollama",
     "openai",
+    "huggingface_hub",
     "together",
 )
 

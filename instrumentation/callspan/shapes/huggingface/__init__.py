@@ -1,0 +1,1 @@
+"""Text Generation Inference, the server behind Hugging Face's models."""
