@@ -18,8 +18,11 @@ from callspan.errors import ConfigurationError
 _OURS = "callspan_settings"
 _THEIRS = "litellm_settings"
 _SECTIONS = (_OURS, _THEIRS, "callback_settings", "environment_variables", "include")
-# How like one of ours a key must be to count as misspelt. No name of LiteLLM's own comes near.
+# How like one of ours a key must be to count as misspelt.
 _SIMILAR = 0.8
+_SYNONYMS = {"log_raw_request_response": "log_raw_request"}
+# Settings of LiteLLM's own that come so near to one of ours.
+_NOT_MISSPELT = frozenset({"aws_sqs_callback_params", "fallbacks", "s3_audit_callback_params"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,8 @@ def _check_sections(path: Path, document: Mapping[str, Any], file: ConfigFile) -
 def _take_settings(
     path: Path, section: str, values: Mapping[str, Any], settings: Sequence[str], file: ConfigFile
 ) -> None:
-    for key, value in values.items():
-        where = f"{path}: {section}.{key}"
+    for written, value in values.items():
+        key, where = _SYNONYMS.get(written, written), f"{path}: {section}.{written}"
         if key == "callback_settings":
             _take_sinks(path, values, file)
         elif key in settings:
@@ -147,4 +150,6 @@ def _take_sinks(path: Path, values: Mapping[str, Any], file: ConfigFile) -> None
 
 
 def _meant(key: str, known: Sequence[str]) -> str | None:
+    if key in _NOT_MISSPELT:
+        return None
     return next(iter(get_close_matches(key.lower(), known, n=1, cutoff=_SIMILAR)), None)
