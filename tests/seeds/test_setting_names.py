@@ -47,10 +47,9 @@ def of_the_installed_library() -> Iterator[str]:
 
 @pytest.mark.parametrize("section", ["litellm_settings", "general_settings"])
 def test_no_name_of_litellms_counts_as_misspelt(section: str, tmp_path: Path) -> None:
-    """Whatever LiteLLM knows passes without a word, values and all."""
+    """Whatever LiteLLM knows passes without a word."""
     path = tmp_path / "config.yaml"
-    names = {*DOCUMENTED.split(), *of_the_installed_library()} - FIELDS.keys() - {"callback_settings"}
-    lines = [f"  {name}: os.environ/NO_SUCH_VARIABLE" for name in sorted(names)]
+    lines = [f"  {name}:" for name in sorted({*DOCUMENTED.split(), *of_the_installed_library()})]
     path.write_text("\n".join([f"{section}:", *lines]))
     assert load(config_file=str(path)).problems == ()
 
