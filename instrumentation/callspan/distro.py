@@ -27,7 +27,7 @@ def _set_up() -> None:
     from opentelemetry import trace  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
-    from callspan.setup import sdk  # noqa: PLC0415
+    from callspan.setup import litellm_proxy, sdk, sinks  # noqa: PLC0415
     from callspan.setup.configuration import activate_clients  # noqa: PLC0415
     from callspan.setup.installation import install  # noqa: PLC0415
     from callspan.setup.settings import load  # noqa: PLC0415
@@ -41,6 +41,7 @@ def _set_up() -> None:
         _logger.error("callspan: prompts and answers are withheld until the settings can be read")
         closed = replace(loaded.settings, turn_off_message_logging=True, allow_redaction_opt_out=False)
         loaded = replace(loaded, settings=closed)
+    litellm_proxy.name_service()
     sdk.forget_distribution_default()
     if not sdk.has_provider():
         problems += sdk.configure_sdk()
@@ -48,6 +49,7 @@ def _set_up() -> None:
     if isinstance(provider, TracerProvider):
         standing, wrong = sdk.standing(provider, loaded.settings)
         problems += [*wrong, *install(loaded, provider, standing, strict=False)]
+        litellm_proxy.take_over([plan.name for plan in sinks.plans(loaded.settings)])
     else:
         kind = type(provider)
         _logger.error("callspan: the tracer provider is %s.%s, not the SDK's: no sinks", kind.__module__, kind.__name__)

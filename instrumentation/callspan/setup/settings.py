@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from callspan.errors import ConfigurationError
-from callspan.setup import configfile, kinds
+from callspan.setup import configfile, kinds, litellm_proxy
 from callspan.setup.configfile import Found
 from callspan.setup.kinds import Kind, SinkSettings, expanded
 from callspan_exporters import registry
@@ -189,7 +189,7 @@ def load(arguments: Mapping[str, object] | None = None, *, config_file: str | No
         arguments: what code says, by setting; None counts as not said.
         config_file: the file; default: ``CALLSPAN_CONFIG``.
     """
-    path = config_file or os.environ.get("CALLSPAN_CONFIG") or None
+    path = config_file or os.environ.get("CALLSPAN_CONFIG") or litellm_proxy.config_file()
     file = configfile.read(path, tuple(FIELDS)) if path else configfile.ConfigFile()
     reading = _Reading(path, problems=list(file.problems), privacy_unclear=bool(file.problems))
     reading.export(file.environment)
@@ -215,6 +215,8 @@ def _from_environment() -> dict[str, Found]:
         for name, each in FIELDS.items()
         if os.environ.get(variable := each.metadata["variable"], "").strip()
     }
+    if litellm_proxy.running():
+        litellm_proxy.keep_what_is_ours(file)
 
 
 @dataclass(slots=True)
