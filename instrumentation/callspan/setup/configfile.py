@@ -22,7 +22,9 @@ _SECTIONS = (_OURS, _THEIRS, "callback_settings", "environment_variables", "incl
 _SIMILAR = 0.8
 _SYNONYMS = {"log_raw_request_response": "log_raw_request"}
 # Settings of LiteLLM's own that come so near to one of ours.
-_NOT_MISSPELT = frozenset({"aws_sqs_callback_params", "fallbacks", "s3_audit_callback_params"})
+_NOT_MISSPELT = frozenset(
+    {"allow_dynamic_callback_disabling", "aws_sqs_callback_params", "fallbacks", "s3_audit_callback_params"}
+)
 
 
 @dataclass(frozen=True, slots=True)
