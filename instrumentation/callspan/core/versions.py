@@ -1,0 +1,41 @@
+"""Versions of client libraries that are newer than what callspan knows: tried like any other, with a word about it."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+
+from callspan.core.model import Client
+
+_logger = logging.getLogger("callspan")
+_reported: set[str] = set()  # clients
+
+
+def is_unknown(client: Client) -> bool:
+    """Whether the installed version has a major number above those that callspan was made for."""
+    major = installed(client.name).partition(".")[0]
+    return client.newest is not None and major.isdecimal() and int(major) > client.newest
+
+
+def installed(name: str) -> str:
+    """The version of a library that is installed, by its import name; empty if it has none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def report_absent(client: Client, place: str) -> None:
+    """A method is not where it is in the versions that callspan knows: say so once per client if its version is new."""
+    if client.name in _reported or not is_unknown(client):
+        _logger.debug("%s is not there; it is not instrumented", place)
+        return
+    _reported.add(client.name)
+    _logger.warning(
+        "callspan: %s %s is newer than the versions that callspan knows (up to %s.x): calls of %s are not recorded;"
+        " callspan doctor lists whatever else is not",
+        client.name,
+        installed(client.name),
+        client.newest,
+        place,
+    )
