@@ -279,19 +279,37 @@ class Call:
 
     def _price(self) -> None:
         attributes = self.attributes
+        if attr.CALLSPAN_COST_TOTAL in attributes:  # the library said it
+            return
         usage = Usage(*map(attributes.get, USAGE_ATTRIBUTES))
         cost = prices.cost(
-            self._endpoint.provider,
+            attributes.get(attr.GEN_AI_PROVIDER_NAME, self._endpoint.provider),
             self.model,
             usage,
             response_model=attributes.get(attr.GEN_AI_RESPONSE_MODEL),
             service_tier=prices.tier(attributes),
-            server=self._endpoint.address,
+            server=attributes.get(attr.SERVER_ADDRESS, self._endpoint.address),
         )
         if isinstance(cost, prices.Cost):
             attributes[attr.CALLSPAN_COST_TOTAL] = cost.total
             attributes[attr.CALLSPAN_COST_INPUT] = cost.input
             attributes[attr.CALLSPAN_COST_OUTPUT] = cost.output
+
+
+class Unrecorded:
+    """A call that leaves no span, because its own parameters say so, and neither does what runs beneath it.
+
+    Attributes:
+        context: to run it in.
+    """
+
+    __slots__ = ("context",)
+
+    def __init__(self, parent: Context) -> None:
+        self.context = set_value(CALL_KEY, True, parent)
+
+    def fail(self, error: BaseException) -> None:
+        """Leave the exception to the application."""
 
 
 def end_open_streams() -> None:

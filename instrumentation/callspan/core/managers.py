@@ -70,7 +70,7 @@ def manager_wrapper(client: Client, operation: Operation, *, is_async: bool) -> 
 
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call, kwargs = begin(client, operation, instance, args, kwargs, is_async=is_async)
-        if call is None:
+        if not isinstance(call, Call):
             return wrapped(*args, **kwargs)
         manager = run(call, wrapped, args, kwargs)
         call.attributes[attr.GEN_AI_REQUEST_STREAM] = True  # the method's name says what elsewhere a parameter says

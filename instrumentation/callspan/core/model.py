@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opentelemetry.context import Context
+
+from callspan.call_context import CallContext
 from callspan_semconv import attributes as attr
 
 if TYPE_CHECKING:
@@ -137,6 +140,9 @@ class Client:
             always is.
         with_headers: the keyword arguments of a call, with HTTP headers added; by default without, for libraries that
             take none per call.
+        surroundings: what a call belongs to, given its parameters and what is current: for libraries whose parameters
+            name a parent, or say what `callspan.context` says.
+        arguments: the keyword arguments to go on with, given the call: for libraries that take the call's id.
         hooks: what else to wrap.
         package: the module whose import shows that the library is used; by default its targets' topmost. None: no
             import shows that, since most of its users call no model.
@@ -151,6 +157,11 @@ class Client:
     )
     raw_response: Callable[[Any], Any] = lambda _result: None
     with_headers: Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]] = lambda kwargs, _headers: kwargs
+    surroundings: Callable[[Parameters, Context, CallContext], tuple[Context, CallContext]] = lambda _, parent, said: (
+        parent,
+        said,
+    )
+    arguments: Callable[[Call, dict[str, Any]], dict[str, Any]] = lambda _call, kwargs: kwargs
     hooks: tuple[Hook, ...] = ()
     package: str | None = ""
 

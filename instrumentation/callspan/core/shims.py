@@ -17,9 +17,9 @@ from opentelemetry.context import (
 
 from callspan.call_context import current_context
 from callspan.core import call_ids, guard, held, raw, state
-from callspan.core.call import CALL_KEY, Call
+from callspan.core.call import CALL_KEY, Call, Unrecorded
 from callspan.core.deferred import origin_of
-from callspan.core.model import Choice, Client, Operation, Wrapper
+from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
 
@@ -37,12 +37,13 @@ def sync_wrapper(client: Client, operation: Operation, *, is_async: bool = False
         call, kwargs = begin(client, operation, instance, args, kwargs, is_async=is_async)
         if call is None:
             return wrapped(*args, **kwargs)
-        return _hand_over(client, call, run(call, wrapped, args, kwargs))
+        result = run(call, wrapped, args, kwargs)
+        return _hand_over(client, call, result) if isinstance(call, Call) else result
 
     return wrapper
 
 
-def run(call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run(call: Call | Unrecorded, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What ``function`` returns, called inside ``call``, which fails with it."""
     token = attach(call.context)
     try:
@@ -61,12 +62,15 @@ def async_wrapper(client: Client, operation: Operation) -> Wrapper:
         call, kwargs = begin(client, operation, instance, args, kwargs, is_async=True)
         if call is None:
             return await wrapped(*args, **kwargs)
-        return _hand_over(client, call, await run_async(call, wrapped, args, kwargs))
+        result = await run_async(call, wrapped, args, kwargs)
+        return _hand_over(client, call, result) if isinstance(call, Call) else result
 
     return wrapper
 
 
-async def run_async(call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+async def run_async(
+    call: Call | Unrecorded, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """`run`, async."""
     token = attach(call.context)
     try:
@@ -111,7 +115,7 @@ def begin(
     kwargs: dict[str, Any],
     *,
     is_async: bool,
-) -> tuple[Call | None, dict[str, Any]]:
+) -> tuple[Call | Unrecorded | None, dict[str, Any]]:
     """Start the call, unless it is not ours to record; and the keyword arguments to go on with."""
     call = None
     try:
@@ -124,13 +128,18 @@ def begin(
         if said.no_log or _silenced(parent):
             return None, kwargs
         kwargs, given = _readable(kwargs)
-        parameters = {**dict(zip(operation.positional, args, strict=False)), **given} if args else given
+        named = dict(zip(operation.positional, args, strict=False)) if args else {}
+        parameters: Parameters = {**named, **given} if named else given
         if operation.within is not None:
             parameters = parameters.get(operation.within) or {}
+        parent, said = client.surroundings(parameters, parent, said)
+        if said.no_log:
+            return Unrecorded(parent), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         if origin is not None:
             origin.begun(call)
+        kwargs = client.arguments(call, kwargs)
         if endpoint.forwards and telemetry.propagation.allows(endpoint.address):
             kwargs = client.with_headers(kwargs, inject(call.context))
         if call.listeners:
@@ -165,7 +174,7 @@ def _hand_over(client: Client, call: Call, result: Any) -> Any:
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)
-        elif call.operation.stream is not None and (proxy := _proxy(type(result))) is not None:
+        elif call.operation.stream is not None and (proxy := _proxy(type(result), call.is_async)) is not None:
             accumulator = call.operation.stream(call)
             if (http_response := getattr(result, "response", None)) is not None:
                 call.read_headers(http_response.headers)
@@ -183,15 +192,24 @@ def _hand_over(client: Client, call: Call, result: Any) -> Any:
 
 
 # Asked once per type: attribute misses are slow on pydantic classes.
-_PROXIES: dict[type, Callable[..., Any] | None] = {GeneratorType: SyncGenerator, AsyncGeneratorType: AsyncGenerator}
+_PROXIES: dict[tuple[type, bool], Callable[..., Any] | None] = {
+    (kind, is_async): proxy
+    for kind, proxy in ((GeneratorType, SyncGenerator), (AsyncGeneratorType, AsyncGenerator))
+    for is_async in (False, True)
+}
 
 
-def _proxy(kind: type) -> Callable[..., Any] | None:
-    """The proxy of a type of streams; None for a type of other results."""
-    if kind not in _PROXIES:
-        stream = SyncStream if hasattr(kind, "__next__") else None
-        _PROXIES[kind] = AsyncStream if hasattr(kind, "__anext__") else stream
-    return _PROXIES[kind]
+def _proxy(kind: type, is_async: bool) -> Callable[..., Any] | None:
+    """The proxy of a type of streams; None for a type of other results.
+
+    Where a type is a stream of either kind (LiteLLM's), the call says which one the application has.
+    """
+    key = kind, is_async
+    if key not in _PROXIES:
+        sync = hasattr(kind, "__next__")
+        stream = SyncStream if sync else None
+        _PROXIES[key] = AsyncStream if hasattr(kind, "__anext__") and (is_async or not sync) else stream
+    return _PROXIES[key]
 
 
 # Kinds of arguments, by type: an SDK's mark for "not given", something that can be read only once, or a plain value.
