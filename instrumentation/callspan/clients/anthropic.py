@@ -16,7 +16,7 @@ from callspan.core import guard, state
 from callspan.core.model import Client, Hook, methods
 from callspan.core.propagation import merged_into
 from callspan.core.shims import recorded_elsewhere
-from callspan.core.stainless import by_class, by_host, endpoints, raw_response
+from callspan.core.stainless import by_class, by_host, endpoints, raw_response, requests
 from callspan.shapes.anthropic.messages import MESSAGES
 from callspan_semconv import attributes as attr
 
@@ -120,8 +120,12 @@ CLIENT = Client(
     endpoint=endpoints(_provider, _more, _forwards),
     raw_response=raw_response,
     with_headers=merged_into("extra_headers"),
-    hooks=tuple(
-        Hook("anthropic._base_client", f"{kind}.request", _without_own_span)
-        for kind in ("SyncAPIClient", "AsyncAPIClient")
+    hooks=(
+        *(
+            Hook("anthropic._base_client", f"{kind}.request", _without_own_span)
+            for kind in ("SyncAPIClient", "AsyncAPIClient")
+        ),
+        *requests("anthropic"),
     ),
+    newest=2,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from callspan.core.model import Client, methods
 from callspan.core.propagation import merged_into
-from callspan.core.stainless import by_class, endpoints, raw_response
+from callspan.core.stainless import by_class, endpoints, raw_response, requests
 from callspan.shapes.openai.chat import CHAT
 from callspan.shapes.openai.completions import TEXT_COMPLETION
 from callspan.shapes.openai.embeddings import EMBEDDINGS
@@ -63,4 +63,6 @@ CLIENT = Client(
     endpoint=endpoints(_provider, lambda _client, provider: _AZURE if provider == "azure.ai.openai" else {}),
     raw_response=raw_response,
     with_headers=merged_into("extra_headers"),
+    hooks=requests("openai"),
+    newest=3,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callspan.core.model import Client, methods
 from callspan.core.propagation import merged_into
-from callspan.core.stainless import by_host, endpoints, raw_response
+from callspan.core.stainless import by_host, endpoints, raw_response, requests
 from callspan.shapes.openai.chat import CHAT
 from callspan.shapes.openai.completions import TEXT_COMPLETION
 from callspan.shapes.openai.embeddings import EMBEDDINGS
@@ -26,4 +26,6 @@ CLIENT = Client(
     endpoint=endpoints(by_host("together_ai")),
     raw_response=raw_response,
     with_headers=merged_into("extra_headers"),
+    hooks=requests("together"),
+    newest=3,
 )

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any
 
-from opentelemetry.context import Context, create_key, set_value
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 
 from callspan.call_context import CallContext
-from callspan.core import guard, state
+from callspan.core import guard, quiet, state
 from callspan.core.errors import exchange_of
 from callspan.core.listeners import Moment
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
@@ -22,10 +22,6 @@ from callspan.core.telemetry import Telemetry
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio, prices, secrets
 from callspan_semconv.record import USAGE_ATTRIBUTES, Usage
-
-# Marks the context inside a call: what runs beneath it (a parse() that calls create(), a client under a client) is
-# part of the same call.
-CALL_KEY = create_key("callspan-call")
 
 # In the order of preference; the first is most vendors', the rest are AWS's, Anthropic's and Azure's.
 _REQUEST_ID_HEADERS = ("x-request-id", "x-amzn-requestid", "request-id", "apim-request-id", "x-ms-request-id")
@@ -39,6 +35,8 @@ class Call:
     Attributes:
         model: the model that was asked for; None if the request names none.
         attributes: what readers found out; set on the span in one go at the end.
+        context: inside the call.
+        quiet: whether others can be told to be quiet until the request is sent; see `callspan.core.quiet`.
         captures_content: whether readers may record prompts and answers.
         is_async: whether the application awaits the call.
         listeners: who is told about the call while it goes on.
@@ -65,6 +63,7 @@ class Call:
         "listeners",
         "model",
         "operation",
+        "quiet",
         "reading",
         "span",
     )
@@ -104,7 +103,8 @@ class Call:
             attributes=self._start,
         )
         self._start_ns = perf_counter_ns()
-        self.context: Context = set_value(CALL_KEY, True, set_span_in_context(self.span, parent))
+        self.context: Context = quiet.beneath(set_span_in_context(self.span, parent))
+        self.quiet = False
         self.attributes: dict[str, Any] = {
             attr.CALLSPAN_CALL_ID: self.call_id,
             **said.attributes,
@@ -301,12 +301,14 @@ class Unrecorded:
 
     Attributes:
         context: to run it in.
+        quiet: as of a `Call`.
     """
 
-    __slots__ = ("context",)
+    __slots__ = ("context", "quiet")
 
     def __init__(self, parent: Context) -> None:
-        self.context = set_value(CALL_KEY, True, parent)
+        self.context = quiet.beneath(parent)
+        self.quiet = False
 
     def fail(self, error: BaseException) -> None:
         """Leave the exception to the application."""

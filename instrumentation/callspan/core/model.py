@@ -119,16 +119,44 @@ class Hook:
     """A method on the way of every request, with a wrapper of the client module's own.
 
     For libraries that trace themselves: the wrapper keeps their span from being made where `Call` makes one.
+
+    Attributes:
+        module: where the method is defined.
+        path: its name there, ``Class.method``.
+        wrapper: what runs in its place.
+        innermost: the wrapper goes beneath those of others, and stays when they come and go.
     """
 
     module: str
     path: str
     wrapper: Wrapper
+    innermost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A public function of a framework that takes observers of its work.
+
+    Attributes:
+        module: where it is defined.
+        path: its name there.
+        plug: registers callspan's observer, given the function.
+        unplug: takes it out again.
+    """
+
+    module: str
+    path: str
+    plug: Callable[[Callable[..., Any]], None]
+    unplug: Callable[[], None]
+
+
+def _nowhere(_object: Any) -> Endpoint:
+    return endpoint("")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client library.
+    """One client library, or a framework: that has plugins, and its models are called through client libraries.
 
     Attributes:
         name: the library's import name; also the name in ``instrument(clients=[...])``.
@@ -144,13 +172,15 @@ class Client:
             name a parent, or say what `callspan.context` says.
         arguments: the keyword arguments to go on with, given the call: for libraries that take the call's id.
         hooks: what else to wrap.
+        plugins: where to register.
         package: the module whose import shows that the library is used; by default its targets' topmost. None: no
             import shows that, since most of its users call no model.
+        newest: the newest major version that callspan was made for; a newer one is tried, see `callspan.core.versions`.
     """
 
     name: str
-    targets: tuple[Target, ...]
-    endpoint: Callable[[Any], Endpoint]
+    targets: tuple[Target, ...] = ()
+    endpoint: Callable[[Any], Endpoint] = _nowhere
     by_call: Callable[[Endpoint, Any, Parameters], tuple[Endpoint, Parameters]] = lambda endpoint, _, parameters: (
         endpoint,
         parameters,
@@ -163,7 +193,9 @@ class Client:
     )
     arguments: Callable[[Call, dict[str, Any]], dict[str, Any]] = lambda _call, kwargs: kwargs
     hooks: tuple[Hook, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
     package: str | None = ""
+    newest: int | None = None
 
 
 def methods(

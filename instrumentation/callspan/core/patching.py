@@ -1,31 +1,40 @@
-"""Puts wrappers on the methods that the tables name, when their modules are imported."""
+"""Puts wrappers on the methods that the tables name, and registers with frameworks, when their modules are imported."""
 
 from __future__ import annotations
 
-import logging
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 import wrapt
 
-from callspan.core import guard
+from callspan.core import guard, state, versions
 from callspan.core.managers import manager_wrapper
-from callspan.core.model import Client, Hook, Operation, Target, Wrapper
+from callspan.core.model import Client, Hook, Operation, Plugin, Target, Wrapper
 from callspan.core.shims import async_wrapper, choosing_wrapper, sync_wrapper
 from callspan_semconv import prices
 
-_logger = logging.getLogger("callspan")
+_Place = Target | Hook | Plugin
 
-_hooked: set[Target | Hook] = set()
-_wanted: set[str] = set()  # clients
-_patched: dict[Target | Hook, tuple[Any, str]] = {}  # owner and attribute
+_lock = threading.RLock()
+_hooked: set[_Place] = set()
+_wanted: dict[str, Client] = {}
+_patched: dict[_Place, tuple[Any, str, Any]] = {}  # owner, attribute, and what callspan has put there
+_stand_aside = False
 
 
 def patch(client: Client) -> None:
     """Wrap the client's methods: now those whose modules are loaded, the others when they are."""
-    _wanted.add(client.name)
+    with _lock:
+        _wanted[client.name] = client
+        _patch(client)
+
+
+def _patch(client: Client) -> None:
     for target in _places(client):
         if target not in _hooked:
             _hooked.add(target)
@@ -41,22 +50,61 @@ def patch(client: Client) -> None:
 
 def unpatch(client: Client) -> None:
     """Take the wrappers off again. Bound methods that the SDK cached keep theirs, which then does nothing."""
-    _wanted.discard(client.name)
-    for target in _places(client):
-        if (place := _patched.pop(target, None)) is not None:
-            owner, name = place
-            current = vars(owner).get(name)
-            if isinstance(current, wrapt.FunctionWrapper):
-                setattr(owner, name, current.__wrapped__)
+    with _lock:
+        _wanted.pop(client.name, None)
+        state.sending -= {client.name}
+        for target in reversed(_places(client)):
+            if isinstance(target, Plugin):
+                if _patched.pop(target, None) is not None:
+                    _unplug(client, target)
+            else:
+                _take_off(target)
 
 
-def _places(client: Client) -> tuple[Target | Hook, ...]:
-    return (*client.targets, *client.hooks)
+@contextmanager
+def aside() -> Iterator[None]:
+    """Take the wrappers off while others put theirs on, or take them off: callspan's are then the outermost again."""
+    global _stand_aside  # noqa: PLW0603 - one process, one set of wrappers
+    with _lock:
+        for client in _wanted.values():
+            for target in reversed(_places(client)):
+                if _moves_aside(target):
+                    _take_off(target)
+        _stand_aside = True
+        try:
+            yield
+        finally:
+            _stand_aside = False
+            for client in _wanted.values():
+                _patch(client)
 
 
-def patched() -> list[Target]:
-    """What is wrapped in this process."""
-    return [target for target in _patched if isinstance(target, Target)]
+def _take_off(target: _Place) -> None:
+    if (place := _patched.pop(target, None)) is not None:
+        owner, name, wrapper = place
+        # Beneath somebody else's wrapper ours stays, and does nothing.
+        if vars(owner).get(name) is wrapper:
+            setattr(owner, name, wrapper.__wrapped__)
+
+
+def _moves_aside(target: _Place) -> bool:
+    return isinstance(target, Target) or (isinstance(target, Hook) and not target.innermost)
+
+
+def _places(client: Client) -> tuple[_Place, ...]:
+    return (*client.targets, *client.hooks, *client.plugins)
+
+
+def patched() -> list[Target | Plugin]:
+    """What is wrapped in this process, and where callspan is registered."""
+    return [target for target in _patched if not isinstance(target, Hook)]
+
+
+def _unplug(client: Client, plugin: Plugin) -> None:
+    try:
+        plugin.unplug()
+    except Exception as error:  # noqa: BLE001 - the boundary: what is left registered does nothing
+        guard.report(f"{client.name}.unplug", error)
 
 
 def _preload(client: Client, _package: ModuleType) -> None:
@@ -68,19 +116,45 @@ def _preload(client: Client, _package: ModuleType) -> None:
         guard.report(f"{client.name}.preload", error)
 
 
-def _on_import(client: Client, target: Target | Hook, module: ModuleType) -> None:
-    if client.name not in _wanted:
+def _on_import(client: Client, target: _Place, module: ModuleType) -> None:
+    if client.name not in _wanted or (_stand_aside and _moves_aside(target)):
         return
     try:
-        owner, name, original = wrapt.resolve_path(module, target.path)
+        owner, name, found = wrapt.resolve_path(module, target.path)
     except AttributeError:
-        _logger.debug("%s has no %s; it is not instrumented", target.module, target.path)
+        versions.report_absent(client, f"{target.module}.{target.path}")
         return
     try:
-        wrapt.apply_patch(owner, name, wrapt.FunctionWrapper(original, _wrapper(client, target)))
-        _patched[target] = (owner, name)
+        if isinstance(target, Plugin):
+            target.plug(found)
+            ours = found
+        elif isinstance(target, Hook) and target.innermost:
+            ours = _put_beneath(owner, name, found, target.wrapper)
+        else:
+            ours = wrapt.FunctionWrapper(found, _wrapper(client, target))
+            wrapt.apply_patch(owner, name, ours)
+        _patched[target] = (owner, name, ours)
+        if isinstance(target, Hook) and all(hook in _patched for hook in client.hooks if hook.innermost):
+            state.sending |= {client.name}
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report(f"{client.name}.patch", error)
+
+
+def _put_beneath(owner: Any, name: str, found: Any, wrapper: Wrapper) -> wrapt.FunctionWrapper:
+    """Wrap a method beneath all wrappers that others have put on it already, on its class or on a class derived."""
+    original = found
+    while isinstance(original, wrapt.FunctionWrapper):
+        original = original.__wrapped__
+    ours = wrapt.FunctionWrapper(original, wrapper)
+    if found is original:
+        wrapt.apply_patch(owner, name, ours)
+    for kind in (owner, *owner.__subclasses__()):
+        outer = vars(kind).get(name)
+        while isinstance(outer, wrapt.FunctionWrapper) and outer is not ours:
+            if outer.__wrapped__ is original:
+                outer.__wrapped__ = ours
+            outer = outer.__wrapped__
+    return ours
 
 
 def _wrapper(client: Client, target: Target | Hook) -> Wrapper:

@@ -7,28 +7,15 @@ from itertools import chain
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
-from opentelemetry.context import (
-    _SUPPRESS_INSTRUMENTATION_KEY,  # the API exports the function that reads it, which costs a lookup per key
-    Context,
-    attach,
-    detach,
-    get_current,
-)
+from opentelemetry.context import attach, detach, get_current
 
 from callspan.call_context import current_context
-from callspan.core import call_ids, guard, held, raw, state
-from callspan.core.call import CALL_KEY, Call, Unrecorded
+from callspan.core import call_ids, guard, held, quiet, raw, state, util_genai
+from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
-
-# Inside any of these contexts the call is somebody else's, or nobody's: OTel's two spellings of "suppress", and the
-# key by which OpenLLMetry silences LLM instrumentations.
-_SILENCERS = frozenset(
-    {CALL_KEY, _SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation", "suppress_language_model_instrumentation"}
-)
-
 
 def sync_wrapper(client: Client, operation: Operation, *, is_async: bool = False) -> Wrapper:
     """A wrapper for a method that returns its result; ``is_async``: that is an async generator."""
@@ -45,7 +32,7 @@ def sync_wrapper(client: Client, operation: Operation, *, is_async: bool = False
 
 def run(call: Call | Unrecorded, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What ``function`` returns, called inside ``call``, which fails with it."""
-    token = attach(call.context)
+    token = attach(quiet.quiet(call.context) if call.quiet else call.context)
     try:
         return function(*args, **kwargs)
     except BaseException as error:
@@ -72,7 +59,7 @@ async def run_async(
     call: Call | Unrecorded, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """`run`, async."""
-    token = attach(call.context)
+    token = attach(quiet.quiet(call.context) if call.quiet else call.context)
     try:
         result = await function(*args, **kwargs)
     except GeneratorExit as error:
@@ -125,7 +112,7 @@ def begin(
         parent, said = get_current(), current_context()
         if (origin := origin_of(client.name)) is not None:
             parent, said = origin.surroundings(parent)
-        if said.no_log or _silenced(parent):
+        if said.no_log or quiet.silenced(parent):
             return None, kwargs
         kwargs, given = _readable(kwargs)
         named = dict(zip(operation.positional, args, strict=False)) if args else {}
@@ -136,7 +123,10 @@ def begin(
         if said.no_log:
             return Unrecorded(parent), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
+        if (outer := util_genai.enclosing(operation.name, parent)) is not None:
+            telemetry = util_genai.contributing(telemetry, outer, parent)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
+        call.quiet = client.name in state.sending
         if origin is not None:
             origin.begun(call)
         kwargs = client.arguments(call, kwargs)
@@ -154,12 +144,7 @@ def recorded_elsewhere(client_name: str) -> bool:
     telemetry = state.telemetry
     if telemetry is None or client_name not in telemetry.clients:
         return False
-    return bool(get_current().get(CALL_KEY)) or current_context().no_log
-
-
-def _silenced(context: Context) -> bool:
-    # Nearly always none of the keys is there at all; one that is there may have been set to false.
-    return not _SILENCERS.isdisjoint(context) and any(context.get(key) for key in _SILENCERS)
+    return bool(get_current().get(quiet.CALL_KEY)) or current_context().no_log
 
 
 def _hand_over(client: Client, call: Call, result: Any) -> Any:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from callspan.core.endpoints import PORTS, EndpointCache, api_base
-from callspan.core.model import Endpoint, endpoint
+from callspan.core.model import Endpoint, Hook, endpoint
+from callspan.core.quiet import sending
 from callspan_semconv.providers import provider_from_host
 
 
@@ -33,6 +34,11 @@ def endpoints(
     # The public property builds the URL anew for some clients; what it is built from serves as the mark of a change.
     cache = EndpointCache(lambda sdk_client: vars(sdk_client).get("_base_url"), resolve)
     return lambda resource: cache(resource._client)  # noqa: SLF001 - resources name their client no other way
+
+
+def requests(package: str) -> tuple[Hook, ...]:
+    """Hooks for the methods through which every request of ``package`` goes out; see `callspan.core.quiet`."""
+    return sending(f"{package}._base_client", "SyncAPIClient.request", "AsyncAPIClient.request")
 
 
 def by_host(vendor: str) -> Callable[[Any, str], str]:

@@ -16,3 +16,6 @@ own_provider: TracerProvider | None = None
 
 # Told about every call while it goes on. Replaced as a whole.
 listeners: tuple[Listener, ...] = ()
+
+# Clients whose transport is wrapped, so that others can be told to be quiet up to there; see `callspan.core.quiet`.
+sending: frozenset[str] = frozenset()

@@ -12,11 +12,12 @@ from typing import Any
 from opentelemetry.context import get_current
 
 from callspan.core import guard, state
-from callspan.core.call import CALL_KEY, Call
+from callspan.core.call import Call
 from callspan.core.endpoints import EndpointCache, at
 from callspan.core.held import metadata
 from callspan.core.model import Accumulator, Client, Endpoint, Hook, Operation, Parameters, Target
 from callspan.core.propagation import inject
+from callspan.core.quiet import CALL_KEY, sending
 from callspan.shapes.bedrock import converse, invoke
 from callspan_semconv import attributes as attr
 from callspan_semconv import prices
@@ -164,6 +165,9 @@ def client(name: str, class_prefix: str, *, is_async: bool) -> Client:
         name=name,
         targets=(Target(module, f"{class_prefix}BaseClient._make_api_call", _choose, is_async=is_async),),
         endpoint=EndpointCache(lambda sdk_client: sdk_client.meta.endpoint_url, _resolve),
-        hooks=(Hook(module, f"{class_prefix}ClientCreator.create_client", _create),),
+        hooks=(
+            Hook(module, f"{class_prefix}ClientCreator.create_client", _create),
+            *sending(module, f"{class_prefix}BaseClient._make_request"),
+        ),
         package=None,
     )
