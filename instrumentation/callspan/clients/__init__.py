@@ -1,4 +1,7 @@
-"""One module per client library: what to wrap, and how to read it. A new client is a module and a name here."""
+"""One module per client library: what to wrap, and how to read it. A new client is a module and a name here.
+
+Frameworks that call models through these libraries have their modules in `callspan.frameworks`, and a name here too.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,22 @@ _MODULES = (
     "cohere",
     "google_genai",
     "groq",
+    "huggingface_hub",
     "mistralai",
     "ollama",
     "openai",
-    "huggingface_hub",
     "together",
 )
 
+_FRAMEWORKS = (
+    "langchain",
+    "openai_agents",
+)
+
 CLIENTS: dict[str, Client] = {
-    client.name: client for client in (import_module(f"callspan.clients.{name}").CLIENT for name in _MODULES)
+    client.name: client
+    for client in (
+        *(import_module(f"callspan.clients.{name}").CLIENT for name in _MODULES),
+        *(import_module(f"callspan.frameworks.{name}").CLIENT for name in _FRAMEWORKS),
+    )
 }

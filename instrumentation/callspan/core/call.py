@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import traceback
 import weakref
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns
@@ -15,7 +14,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from callspan.call_context import CallContext
 from callspan.core import guard, quiet, state
-from callspan.core.errors import exchange_of
+from callspan.core.errors import exchange_of, record_error
 from callspan.core.listeners import Moment
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
@@ -243,25 +242,12 @@ class Call:
         self._end()
 
     def _read_error(self, error: BaseException) -> None:
-        kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        self.attributes[attr.ERROR_TYPE] = name
+        self.attributes[attr.ERROR_TYPE] = record_error(self.span, error)
         status, request_id = exchange_of(error)
         if status is not None:
             self.attributes[attr.HTTP_RESPONSE_STATUS_CODE] = status
         if request_id is not None:
             self.attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id
-        text = secrets.scrub(str(error))
-        message = getattr(error, "message", None)
-        self.span.set_status(Status(StatusCode.ERROR, secrets.scrub(message) if isinstance(message, str) else text))
-        self.span.add_event(
-            attr.EXCEPTION_EVENT,
-            {
-                attr.EXCEPTION_TYPE: name,
-                attr.EXCEPTION_MESSAGE: text,
-                attr.EXCEPTION_STACKTRACE: secrets.scrub("".join(traceback.format_exception(error))),
-            },
-        )
 
     def _end(self) -> None:
         duration_s = (perf_counter_ns() - self._start_ns) / 1e9

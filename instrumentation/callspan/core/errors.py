@@ -1,9 +1,37 @@
-"""What exceptions of client libraries say about the HTTP exchange that failed."""
+"""What exceptions say: on a span, and about the HTTP exchange that failed."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from callspan_semconv import attributes as attr
+from callspan_semconv import secrets
+
+
+def record_error(span: Span, error: BaseException) -> str:
+    """Put an exception on a span, as its status and as an event, without secrets.
+
+    Returns:
+        Its ``error.type``: the class, with its module unless that is Python's own.
+    """
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    text = secrets.scrub(str(error))
+    message = getattr(error, "message", None)
+    span.set_status(Status(StatusCode.ERROR, secrets.scrub(message) if isinstance(message, str) else text))
+    span.add_event(
+        attr.EXCEPTION_EVENT,
+        {
+            attr.EXCEPTION_TYPE: name,
+            attr.EXCEPTION_MESSAGE: text,
+            attr.EXCEPTION_STACKTRACE: secrets.scrub("".join(traceback.format_exception(error))),
+        },
+    )
+    return name
 
 
 def exchange_of(error: BaseException) -> tuple[int | None, str | None]:

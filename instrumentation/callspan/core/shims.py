@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.context import attach, detach, get_current
 
 from callspan.call_context import current_context
-from callspan.core import call_ids, guard, held, quiet, raw, state, util_genai
+from callspan.core import call_ids, guard, held, quiet, raw, runs, state, util_genai
 from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
@@ -112,6 +112,7 @@ def begin(
         parent, said = get_current(), current_context()
         if (origin := origin_of(client.name)) is not None:
             parent, said = origin.surroundings(parent)
+        parent, said = runs.surroundings(parent, said)
         if said.no_log or quiet.silenced(parent):
             return None, kwargs
         kwargs, given = _readable(kwargs)

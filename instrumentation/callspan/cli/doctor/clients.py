@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 
 from callspan.clients import CLIENTS
-from callspan.core.model import Client
+from callspan.core.model import Client, Plugin, Target
 from callspan.core.patching import patched
 from callspan.setup.configuration import activate_clients
 from callspan.setup.settings import Settings
@@ -44,7 +44,7 @@ class ClientState:
         name: its import name.
         version: what is installed; None: nothing.
         disabled: whether callspan's own instrumentation of it is switched off.
-        wrapped: how many methods callspan wraps.
+        wrapped: how many methods callspan wraps, or functions of a framework it registered with.
         absent: those that the installed version does not have.
         rivals: others who wrap it.
     """
@@ -87,15 +87,16 @@ def other_instrumentations() -> list[EntryPoint]:
 
 def _state(client: Client, *, enabled: bool, disabled: frozenset[str]) -> ClientState:
     installed = installed_version(client.name)
+    points: tuple[Target | Plugin, ...] = (*client.targets, *client.plugins)
     if installed is not None and enabled:
-        _load(target.module for target in client.targets)
+        _load(point.module for point in points)
     wrapped = set(patched())
     return ClientState(
         name=client.name,
         version=installed,
         disabled=not enabled,
-        wrapped=sum(target in wrapped for target in client.targets),
-        absent=tuple(f"{each.module}.{each.path}" for each in client.targets if enabled and each not in wrapped)
+        wrapped=sum(point in wrapped for point in points),
+        absent=tuple(f"{each.module}.{each.path}" for each in points if enabled and each not in wrapped)
         if installed is not None
         else (),
         rivals=tuple(_rivals(client.name, other_instrumentations(), disabled)),
