@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from callspan.core.listeners import Listener
-from callspan.directives import tightest
+from callspan.directives import Leave, flag, from_baggage, from_call, tightest
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio
 
@@ -29,6 +29,28 @@ EMPTY = CallContext()
 _current: ContextVar[CallContext] = ContextVar("callspan_context", default=EMPTY)
 
 current_context = _current.get
+
+
+def said_of(
+    said: CallContext, entries: Mapping[str, object], parameters: Mapping[str, Any], leave: Leave
+) -> CallContext:
+    """What is said about one call: by the blocks around it, by its request's baggage, and by its own parameters.
+
+    Args:
+        said: by the blocks.
+        entries: of the baggage; a block's session counts before theirs.
+        parameters: of the call.
+        leave: what they may decide.
+    """
+    asked = from_baggage(entries) if entries else {}
+    if said.attributes.get(attr.GEN_AI_CONVERSATION_ID) is not None:
+        asked.pop("session_id", None)
+    if "extra_body" in parameters or "metadata" in parameters:
+        own = from_call(parameters, leave)
+        asked |= own | {"redact": tightest(asked.get("redact"), own.get("redact"))}
+    if said.metadata.get("log_raw_request") is not None:
+        asked.setdefault("log_raw_request", flag(said.metadata["log_raw_request"]) or None)
+    return context(**asked).merged(said) if asked else said
 
 
 class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
@@ -99,7 +121,8 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         }
         self._tokens: list[Token[CallContext]] = []
 
-    def _merged(self, outer: CallContext) -> CallContext:
+    def merged(self, outer: CallContext) -> CallContext:
+        """What is said inside the block, where ``outer`` is said around it."""
         metadata = {**outer.metadata, **self._metadata}
         merged = {**outer.attributes, **self._attributes}
         if metadata:
@@ -118,7 +141,7 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         )
 
     def __enter__(self) -> context:
-        self._tokens.append(_current.set(self._merged(_current.get())))
+        self._tokens.append(_current.set(self.merged(_current.get())))
         return self
 
     def __exit__(

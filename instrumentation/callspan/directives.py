@@ -98,6 +98,22 @@ def from_baggage(entries: Fields) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
+def from_call(parameters: Fields, leave: Leave | None = None) -> dict[str, Any]:
+    """Read what one call asks for by its own parameters: in ``extra_body`` and in ``metadata``, also that of the body.
+
+    Returns:
+        As `read`: ``no_log``, ``redact`` and ``log_raw_request``.
+    """
+    body = _mapping(parameters.get("extra_body"))
+    places = (body, _mapping(body.get("metadata")), _mapping(parameters.get("metadata")))
+    said = {
+        "no_log": no_log(*places) if leave is None or leave.no_log else None,
+        "redact": redact({}, *places),
+        "log_raw_request": any(flag(place.get("log_raw_request")) for place in places) or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def redact(headers: Mapping[str, str], *places: Fields) -> str | None:
     """The policy that a request asks for, by its name: the tightest of all that it says; None if it says nothing.
 

@@ -12,10 +12,11 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from callspan.clients import CLIENTS
-from callspan.core import state, telemetry
+from callspan.core import outgoing, state, telemetry
 from callspan.core.call import end_open_streams
 from callspan.core.patching import patch, unpatch
 from callspan.core.propagation import Propagation
+from callspan.directives import Leave
 
 _lock = threading.RLock()
 _options: dict[str, Any] = {}  # what was set so far; a later call changes only what it names
@@ -55,7 +56,8 @@ def activate(clients: Collection[str] | None = None, **options: Any) -> None:
 
     Args:
         clients: names of client libraries.
-        **options: ``tracer_provider``, ``meter_provider``, ``capture_content`` (bool, default true) and
+        **options: ``tracer_provider``, ``meter_provider``, ``capture_content`` (bool, default true),
+            ``log_raw_request`` (bool, default false), ``leave`` (a `callspan.directives.Leave`) and
             ``forward_traceparent`` (None: private hosts; a bool; a list of hosts).
 
     Raises:
@@ -81,6 +83,8 @@ def configure_calls(clients: frozenset[str], **options: Any) -> None:
             _options.get("tracer_provider"),
             _options.get("meter_provider"),
             capture_content=_options.get("capture_content", True),
+            log_raw_request=_options.get("log_raw_request", False),
+            leave=_options.get("leave") or Leave(),
             propagation=Propagation(_options.get("forward_traceparent")),
             clients=clients,
         )
@@ -99,6 +103,7 @@ def deactivate(clients: Collection[str]) -> None:
         else:
             state.telemetry = None
             _options.clear()
+            outgoing.unwrap()
 
 
 def _register_exit() -> None:

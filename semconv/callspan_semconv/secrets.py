@@ -57,6 +57,7 @@ _MACHINE_NAMES: Final = (
     r"|shared[_\-]?access[_\-]?(?:signature|key)|subscription[_\-]key"
 )
 _PROSE_NAMES: Final = r"password|passwd|pwd|secret|authorization"
+_SECRET_NAME: Final = re.compile(rf"(?:.*[^A-Za-z0-9])?(?:{_MACHINE_NAMES}|{_PROSE_NAMES})", re.IGNORECASE | re.DOTALL)
 _VALUE: Final = r"""("[^"]{1,4096}"?|'[^']{1,4096}'?|[^\s"',;&)\]}<>]{3,})"""
 _ASSIGNMENT: Final = re.compile(
     rf"""(?<![A-Za-z0-9])((?:{_MACHINE_NAMES}|{_PROSE_NAMES})"""
@@ -116,6 +117,11 @@ def strip_url(url: str) -> str:
     if (host, query, fragment) == (parts.netloc, parts.query, parts.fragment):
         return url
     return urlunsplit(SplitResult(parts.scheme, host, parts.path, query, fragment))
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name, in JSON or in settings, is a secret: ``api_key``, ``x-password``."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def _strip_query(query: str) -> str:

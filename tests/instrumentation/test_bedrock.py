@@ -15,6 +15,7 @@ from botocore.response import StreamingBody
 from botocore.session import Session
 from opentelemetry.sdk.trace import TracerProvider
 
+from callspan import context
 from callspan.core import call_ids
 from callspan.instrumentors import activate, instrument, uninstrument
 from callspan_semconv import attributes as attr
@@ -445,3 +446,16 @@ async def test_traceparent(client: Any, bedrock: FakeBedrock, exported: Spans, t
     assert "traceparent" not in first["authorization"]
     assert not [headers for headers in others if "traceparent" in headers]
     assert len(exported.all) == 2
+
+
+async def test_raw_request(client: Any, bedrock: FakeBedrock, spans: Spans) -> None:
+    """The signed request as a curl command: its body, and no signature."""
+    bedrock.says(ANSWER)
+    with context(log_raw_request=True):
+        await settle(client.converse(**HI))
+    command = spans.one()[attr.CALLSPAN_RAW_REQUEST]
+    (path, headers, body) = bedrock.requests[0]
+    assert f"{bedrock.url}{path}" in command
+    assert command.endswith(f"--data-raw '{body.decode()}'")
+    assert headers["authorization"].partition("Signature=")[2] not in command
+    assert "Authorization: [secret]" in command

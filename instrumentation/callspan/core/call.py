@@ -39,6 +39,7 @@ class Call:
         captures_content: whether readers may record prompts and answers.
         is_async: whether the application awaits the call.
         listeners: who is told about the call while it goes on.
+        log_raw_request: whether its HTTP request is to be kept.
         reading: true while the application is being handed a chunk; a close that happens then comes from the SDK.
     """
 
@@ -60,6 +61,7 @@ class Call:
         "ended",
         "is_async",
         "listeners",
+        "log_raw_request",
         "model",
         "operation",
         "quiet",
@@ -111,6 +113,7 @@ class Call:
         if operation.call_type is not None:
             self.set_call_type(operation.call_type)
         self._said = said
+        self.log_raw_request = telemetry.log_raw_request or said.log_raw_request
         # Nobody listens to a span that was dropped, and no meter either: then nothing is read at all.
         self._reads = self.span.is_recording() or telemetry.instruments.enabled
         if self._reads:

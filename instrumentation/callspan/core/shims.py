@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import chain
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from opentelemetry.baggage import get_all
 from opentelemetry.context import attach, detach, get_current
 
-from callspan.call_context import current_context
-from callspan.core import call_ids, guard, held, quiet, raw, runs, state, util_genai
+from callspan.call_context import current_context, said_of
+from callspan.core import call_ids, guard, held, outgoing, quiet, raw, runs, state, util_genai
 from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
+
+_logger = logging.getLogger("callspan")
+
 
 def sync_wrapper(client: Client, operation: Operation, *, is_async: bool = False) -> Wrapper:
     """A wrapper for a method that returns its result; ``is_async``: that is an async generator."""
@@ -113,7 +118,7 @@ def begin(
         if (origin := origin_of(client.name)) is not None:
             parent, said = origin.surroundings(parent)
         parent, said = runs.surroundings(parent, said)
-        if said.no_log or quiet.silenced(parent):
+        if quiet.silenced(parent):
             return None, kwargs
         kwargs, given = _readable(kwargs)
         named = dict(zip(operation.positional, args, strict=False)) if args else {}
@@ -121,7 +126,9 @@ def begin(
         if operation.within is not None:
             parameters = parameters.get(operation.within) or {}
         parent, said = client.surroundings(parameters, parent, said)
+        said = said_of(said, get_all(parent), given, telemetry.leave)
         if said.no_log:
+            _logger.info("callspan: no-log request: this call is not recorded: %s", operation.name)
             return Unrecorded(parent), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
         if (outer := util_genai.enclosing(operation.name, parent)) is not None:
@@ -133,11 +140,18 @@ def begin(
         kwargs = client.arguments(call, kwargs)
         if endpoint.forwards and telemetry.propagation.allows(endpoint.address):
             kwargs = client.with_headers(kwargs, inject(call.context))
-        if call.listeners:
-            call.tell("begun")
+        _announce(call, endpoint.address)
     except Exception as error:  # noqa: BLE001 - the boundary: the application's call goes on without us
         guard.report(f"{operation.name}.begin", error)
     return call, kwargs
+
+
+def _announce(call: Call, address: str) -> None:
+    """The request goes out next."""
+    if call.log_raw_request and call.captures_content and call.span.is_recording():
+        call.context = outgoing.keep(call, address)
+    if call.listeners:
+        call.tell("begun")
 
 
 def recorded_elsewhere(client_name: str) -> bool:

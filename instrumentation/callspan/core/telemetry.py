@@ -10,6 +10,7 @@ from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeterProvider, _
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from callspan.core.propagation import Propagation
+from callspan.directives import Leave
 from callspan.version import __version__
 from callspan_semconv import attributes as attr
 from callspan_semconv import metrics
@@ -82,6 +83,8 @@ class Telemetry:
         tracer: makes the spans.
         instruments: the metrics.
         capture_content: whether prompts and answers are recorded at all.
+        log_raw_request: whether the HTTP request of every call is kept.
+        leave: what the operator lets requests decide.
         propagation: which hosts get a ``traceparent``.
         clients: names of the clients whose wrappers are active.
     """
@@ -89,6 +92,8 @@ class Telemetry:
     tracer: Tracer
     instruments: Instruments
     capture_content: bool = True
+    log_raw_request: bool = False
+    leave: Leave = field(default_factory=Leave)
     propagation: Propagation = field(default_factory=Propagation)
     clients: frozenset[str] = frozenset()
 
@@ -98,9 +103,11 @@ def build(
     meter_provider: MeterProvider | None,
     *,
     capture_content: bool,
+    log_raw_request: bool,
+    leave: Leave,
     propagation: Propagation,
     clients: frozenset[str],
 ) -> Telemetry:
     """Make the `Telemetry` of this process."""
     tracer = get_tracer(SCOPE, __version__, tracer_provider)
-    return Telemetry(tracer, Instruments(meter_provider), capture_content, propagation, clients)
+    return Telemetry(tracer, Instruments(meter_provider), capture_content, log_raw_request, leave, propagation, clients)

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from typing_extensions import Never
 
 from callspan.core import state
+from callspan.directives import Leave
 from callspan.errors import ConfigurationError, raise_all
 from callspan.setup import sdk
 from callspan.setup.installation import Standing, install, installed, lock
@@ -36,6 +37,10 @@ def configure(
     langfuse_default_tags: Sequence[str] | None = None,
     s3_callback_params: Mapping[str, Any] | None = None,
     dynamodb_table_name: str | None = None,
+    log_raw_request: bool | None = None,
+    allow_callback_disabling: bool | None = None,
+    global_disable_no_log_param: bool | None = None,
+    disable_add_user_agent_to_request_tags: bool | None = None,
     record_unsampled: bool | None = None,
     db: str | os.PathLike[str] | None = None,
     spool_dir: str | os.PathLike[str] | None = None,
@@ -69,6 +74,10 @@ def configure(
         langfuse_default_tags: metadata keys that become tags at Langfuse.
         s3_callback_params: settings of ``s3`` by LiteLLM's names.
         dynamodb_table_name: the table of ``dynamodb``.
+        log_raw_request: keep each call's HTTP request as a curl command, its secrets masked.
+        allow_callback_disabling: whether a request may name sinks that do not get its calls.
+        global_disable_no_log_param: requests may not ask to leave their calls unrecorded.
+        disable_add_user_agent_to_request_tags: a request's user agent becomes no tags.
         record_unsampled: false: payload sinks get only the calls that the trace sampler keeps.
         db: file of the ``local`` sink.
         spool_dir: folder of the dead letters.
@@ -117,6 +126,12 @@ def activate_clients(
         clients,
         tracer_provider=tracer_provider,
         capture_content=settings.capture_message_content,
+        log_raw_request=settings.log_raw_request,
+        leave=Leave(
+            disable_callbacks=settings.allow_callback_disabling,
+            no_log=not settings.global_disable_no_log_param,
+            user_agent_tags=not settings.disable_add_user_agent_to_request_tags,
+        ),
         forward_traceparent=settings.forward_traceparent_to_llm_provider,
     )
 

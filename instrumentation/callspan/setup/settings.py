@@ -103,6 +103,30 @@ class Settings:
         "Whether prompts and answers are recorded on spans at all. `NO_CONTENT` and `EVENT_ONLY` record none.",
         privacy=True,
     )
+    log_raw_request: bool = _setting(
+        False,
+        "CALLSPAN_LOG_RAW_REQUEST",
+        kinds.BOOLEAN,
+        "Keep each call's HTTP request as a curl command, its secrets masked; see [raw requests](raw-requests.md).",
+    )
+    allow_callback_disabling: bool = _setting(
+        False,
+        "CALLSPAN_ALLOW_CALLBACK_DISABLING",
+        kinds.BOOLEAN,
+        "Whether a request may name sinks that do not get its calls (`x-litellm-disable-callbacks`).",
+    )
+    global_disable_no_log_param: bool = _setting(
+        False,
+        "CALLSPAN_GLOBAL_DISABLE_NO_LOG_PARAM",
+        kinds.BOOLEAN,
+        "Record the calls of requests that say `no-log` as well.",
+    )
+    disable_add_user_agent_to_request_tags: bool = _setting(
+        False,
+        "CALLSPAN_DISABLE_ADD_USER_AGENT_TO_REQUEST_TAGS",
+        kinds.BOOLEAN,
+        "A request's user agent becomes no tags.",
+    )
     forward_traceparent_to_llm_provider: bool | tuple[str, ...] | None = _setting(
         None,
         "CALLSPAN_FORWARD_TRACEPARENT_TO_LLM_PROVIDER",

@@ -115,6 +115,8 @@ def _read_extension(record: CallRecord, attributes: Mapping[str, Any]) -> None:
     record.stream_end = as_str(get(names.CALLSPAN_STREAM_END))
     record.provider_request_id = as_str(get(names.CALLSPAN_PROVIDER_REQUEST_ID))
     record.metadata = as_object(get(names.CALLSPAN_METADATA))
+    if raw_request := as_str(get(names.CALLSPAN_RAW_REQUEST)):
+        record.metadata["raw_request"] = raw_request
     record.tags = as_strings(get(names.CALLSPAN_TAGS))
     record.user = as_str(get(names.CALLSPAN_USER))
     record.cost_total = as_number(get(names.CALLSPAN_COST_TOTAL))
