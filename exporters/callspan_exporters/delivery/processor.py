@@ -123,7 +123,7 @@ class DeliveryProcessor(SpanProcessor):
         """Queue the span, if the sink takes it; costs a few microseconds and never raises."""
         wanted = False
         try:
-            wanted = self._wants(span)
+            wanted = self.wants(span)
             if wanted:
                 self._counters.offered()
                 self._take(span)
@@ -133,6 +133,14 @@ class DeliveryProcessor(SpanProcessor):
             self._counters.dropped(ERROR)
             log_at_most_every(60.0, _logger, f"on_end:{self._name}", "%s: a call was not taken: %s",
                               self._name, type(error).__name__)  # fmt: skip
+
+    def wants(self, span: ReadableSpan) -> bool:
+        """Whether the sink takes the span, and the call did not say otherwise."""
+        if not self._sink.accepts(span):
+            return False
+        attributes = span.attributes or {}
+        only, never = attributes.get(CALLSPAN_SINKS), attributes.get(CALLSPAN_DISABLED_SINKS)
+        return (only is None or self._is_among(only, default=True)) and not (never and self._is_among(never))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until what is queued now has been delivered or refused for good.
@@ -182,13 +190,6 @@ class DeliveryProcessor(SpanProcessor):
     def report(self) -> SinkReport:
         """The sink's numbers in this process."""
         return self._counters.report()
-
-    def _wants(self, span: ReadableSpan) -> bool:
-        if not self._sink.accepts(span):
-            return False
-        attributes = span.attributes or {}
-        only, never = attributes.get(CALLSPAN_SINKS), attributes.get(CALLSPAN_DISABLED_SINKS)
-        return (only is None or self._is_among(only, default=True)) and not (never and self._is_among(never))
 
     def _is_among(self, names: object, *, default: bool = False) -> bool:
         if not isinstance(names, (tuple, list)):

@@ -23,7 +23,8 @@ def hand_over(processor: SpanProcessor, policy: Policy) -> DeliveryProcessor:
 class _HandOver(DeliveryProcessor):
     """Delivery to what is no sink: a call that names its sinks reaches processors all the same."""
 
-    def _wants(self, span: ReadableSpan) -> bool:  # noqa: ARG002 - the interface's
+    def wants(self, span: ReadableSpan) -> bool:  # noqa: ARG002 - the interface's
+        """Always."""
         return True
 
 

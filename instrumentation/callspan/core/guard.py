@@ -21,7 +21,7 @@ def report(site: str, error: BaseException) -> None:
         _failures[site, kind] += 1
         first = _failures[site, kind] == 1
     if first:
-        _logger.warning("callspan failed at %s: %s (%s); the call itself is unharmed", site, kind, _place(error))
+        _logger.warning("callspan failed at %s: %s (%s); the call itself is unharmed", site, kind, place(error))
 
 
 def failures() -> dict[tuple[str, str], int]:
@@ -30,7 +30,7 @@ def failures() -> dict[tuple[str, str], int]:
         return dict(_failures)
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
     """Where it was raised, as ``module.py:line``."""
     trace = error.__traceback__
     if trace is None:
