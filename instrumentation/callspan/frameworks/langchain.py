@@ -179,7 +179,7 @@ class Callbacks:
     on_llm_start = on_chat_model_start
 
     @hook
-    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002 - the framework's signature
+    def on_llm_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
         """It has answered, or failed."""
         if _model.get() == run_id.int:
             _model.set(None)
