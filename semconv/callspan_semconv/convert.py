@@ -113,6 +113,12 @@ def _derive(record: CallRecord) -> _Facts:
     )
 
 
+def _id(record: CallRecord, facts: _Facts) -> str:
+    """The answer's id; an answer that a cache gives again is told apart by its time, as LiteLLM does."""
+    known = record.response_id or facts.call_id or ""
+    return f"{known}_cache_hit{record.end_ns / 1e9}" if record.cache_hit else known
+
+
 def _identity(record: CallRecord, facts: _Facts) -> PayloadIdentity:
     failed = record.failure is not None
     status: Status = "failure" if failed else "success"
@@ -121,17 +127,17 @@ def _identity(record: CallRecord, facts: _Facts) -> PayloadIdentity:
     given = record.metadata
     guardrails = given.get(GUARDRAILS)
     return {
-        "id": record.response_id or facts.call_id or "",
+        "id": _id(record, facts),
         "litellm_call_id": facts.call_id,
         "trace_id": _text(given, "trace_id") or _text(given, "session_id") or _trace_id(record),
         "session_id": record.conversation_id or _text(given, "session_id"),
         "call_type": facts.call_type,
-        "cache_hit": False if failed or record.stream else None,
+        "cache_hit": True if record.cache_hit else False if failed or record.stream else None,
         "stream": True if record.stream and not failed else None,
         "status": status,
         "status_fields": {"llm_api_status": status, "guardrail_status": guardrail_status(guardrails)},
         "custom_llm_provider": facts.provider,
-        "saved_cache_cost": 0.0,
+        "saved_cache_cost": record.cost_saved or 0.0,
         "startTime": start,
         "endTime": end,
         "completionStartTime": end if wait is None else start + wait,
@@ -144,7 +150,7 @@ def _accounting(record: CallRecord, facts: _Facts) -> PayloadAccounting:
     cost, usage = facts.cost, facts.usage
     return {
         "metadata": facts.metadata,
-        "cache_key": None,
+        "cache_key": record.cache_key,
         "response_cost": cost.total if isinstance(cost, Cost) else 0.0,
         "cost_breakdown": _breakdown(cost, record) if isinstance(cost, Cost) else None,
         "autorouter_savings": None,
@@ -164,7 +170,7 @@ def _context(record: CallRecord, facts: _Facts) -> PayloadContext:
         "end_user": metadata["user_api_key_end_user_id"] or record.user,
         "api_base": facts.api_base,
         "model_group": _text(record.metadata, "model_group"),
-        "model_id": _model_id(record.metadata),
+        "model_id": _model_id(record),
         "requester_ip_address": metadata["requester_ip_address"],
         "user_agent": metadata["user_agent"],
     }
@@ -249,6 +255,7 @@ def _breakdown(cost: Cost, record: CallRecord) -> CostBreakdown:
     breakdown["original_cost"] = cost.total
     breakdown["discount_percent"] = breakdown["discount_amount"] = 0.0
     breakdown["margin_percent"] = breakdown["margin_fixed_amount"] = breakdown["margin_total_amount"] = 0.0
+    breakdown.update(cast("CostBreakdown", record.cost_breakdown))
     return breakdown
 
 
@@ -279,17 +286,18 @@ def _zero_cost(cost: Cost | Unpriced, model_key: str) -> StandardLoggingZeroCost
 def _hidden_params(record: CallRecord, facts: _Facts) -> StandardLoggingHiddenParams:
     request_id = record.provider_request_id
     unknown = None if record.failure is None else 0.0
+    given = record.hidden_params.get
     return {
-        "model_id": None,
-        "cache_key": None,
+        "model_id": _model_id(record) or None,
+        "cache_key": record.cache_key,
         "api_base": facts.api_base or None,
         "response_cost": facts.cost.total if isinstance(facts.cost, Cost) else unknown,
-        "additional_headers": {"request-id": request_id} if request_id else None,
-        "litellm_overhead_time_ms": None,
-        "batch_models": None,
+        "additional_headers": given("additional_headers") or ({"request-id": request_id} if request_id else None),
+        "litellm_overhead_time_ms": given("litellm_overhead_time_ms"),
+        "batch_models": given("batch_models"),
         "batch_successful_requests": None,
         "batch_failed_requests": None,
-        "litellm_model_name": facts.litellm_model_name,
+        "litellm_model_name": given("litellm_model_name") or facts.litellm_model_name,
         "usage_object": None,
     }
 
@@ -335,9 +343,10 @@ def _tags(record: CallRecord) -> list[str]:
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, (list, tuple)) else []
 
 
-def _model_id(metadata: Mapping[str, Any]) -> str:
-    info = metadata.get("model_info")
-    return _text(info, "id") if isinstance(info, Mapping) else ""
+def _model_id(record: CallRecord) -> str:
+    info = record.metadata.get("model_info")
+    known = _text(info, "id") if isinstance(info, Mapping) else ""
+    return known or _text(record.hidden_params, "model_id")
 
 
 def _text(mapping: Mapping[str, Any], key: str) -> str:

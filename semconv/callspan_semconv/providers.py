@@ -86,6 +86,18 @@ _CURRENT_NAMES: Final = {
     "mistralai": "mistral_ai",
     "moonshot": "moonshot_ai",
     "watsonx": "ibm.watsonx.ai",
+    # LiteLLM's variants of a provider, by the API that is spoken.
+    "anthropic_text": "anthropic",
+    "azure_text": "azure.ai.openai",
+    "bedrock_converse": "aws.bedrock",
+    "bedrock_mantle": "aws.bedrock",
+    "codestral": "mistral_ai",
+    "cohere_chat": "cohere",
+    "ollama_chat": "ollama",
+    "sagemaker_chat": "sagemaker",
+    "text-completion-codestral": "mistral_ai",
+    "text-completion-openai": "openai",
+    "vertex_ai_beta": "gcp.vertex_ai",
 }
 
 # Only where the two differ; everything else has one name.
@@ -124,7 +136,9 @@ def provider_from_host(host: str) -> str | None:
 
 def current_name(provider: str) -> str:
     """A provider's name as the GenAI conventions spell it today; an unknown name is kept."""
-    return _CURRENT_NAMES.get(provider.lower(), provider)
+    name = provider.lower()
+    # LiteLLM's price sheets say whose models they are, too: "vertex_ai-anthropic_models".
+    return "gcp.vertex_ai" if name.startswith("vertex_ai-") else _CURRENT_NAMES.get(name, provider)
 
 
 def litellm_slug(provider: str) -> str:

@@ -92,6 +92,11 @@ class CallRecord:
         parent_span_id: the parent's id; 0 for a root.
         sampled: whether the trace was sampled.
         cost_total: USD, computed where the call was made; likewise ``cost_input`` and ``cost_output``.
+        cost_saved: USD that the answer would have cost, had it not come from a gateway's cache.
+        cost_breakdown: components of ``cost_total``, by the names of the payload's ``cost_breakdown``.
+        cache_hit: true where a gateway's cache answered.
+        cache_key: of that cache.
+        hidden_params: internals of a gateway's call, by the names of the payload's ``hidden_params``.
         redacted: the name of the redaction policy that was applied.
         service_tier: the tier that served the call, else the one asked for.
         response_extra: parts of the response that have no message part, by the response's own names.
@@ -135,6 +140,11 @@ class CallRecord:
     cost_total: float | None = None
     cost_input: float | None = None
     cost_output: float | None = None
+    cost_saved: float | None = None
+    cost_breakdown: dict[str, Any] = field(default_factory=dict)
+    cache_hit: bool = False
+    cache_key: str | None = None
+    hidden_params: dict[str, Any] = field(default_factory=dict)
     redacted: str | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None

@@ -17,6 +17,7 @@ _MODULES = (
     "google_genai",
     "groq",
     "huggingface_hub",
+    "litellm",
     "mistralai",
     "ollama",
     "openai",

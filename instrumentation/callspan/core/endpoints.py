@@ -21,6 +21,13 @@ def at(url: Any, vendor: str) -> Endpoint:
     return endpoint(provider, parts.hostname or "", parts.port or PORTS.get(parts.scheme), **api_base(url))
 
 
+def place(url: Any) -> dict[str, Any]:
+    """The start attributes for a base URL: its host, its port, and the URL itself."""
+    parts = urlsplit(str(url))
+    found = endpoint("", parts.hostname or "", parts.port or PORTS.get(parts.scheme), **api_base(url))
+    return {name: value for name, value in found.attributes.items() if name != attr.GEN_AI_PROVIDER_NAME}
+
+
 def api_base(url: Any) -> dict[str, str]:
     """The start attribute for a base URL: without userinfo and query, where gateways are given keys."""
     parts = urlsplit(str(url))

@@ -122,6 +122,11 @@ def _read_extension(record: CallRecord, attributes: Mapping[str, Any]) -> None:
     record.cost_total = as_number(get(names.CALLSPAN_COST_TOTAL))
     record.cost_input = as_number(get(names.CALLSPAN_COST_INPUT))
     record.cost_output = as_number(get(names.CALLSPAN_COST_OUTPUT))
+    record.cost_saved = as_number(get(names.CALLSPAN_COST_SAVED))
+    record.cost_breakdown = as_object(get(names.CALLSPAN_COST_BREAKDOWN))
+    record.cache_hit = get(names.CALLSPAN_CACHE_HIT) is True
+    record.cache_key = as_str(get(names.CALLSPAN_CACHE_KEY))
+    record.hidden_params = as_object(get(names.CALLSPAN_HIDDEN_PARAMS))
     record.redacted = as_str(get(names.CALLSPAN_REDACTED))
     record.embedding_vectors = as_count(get(names.CALLSPAN_EMBEDDING_VECTORS))
     record.response_extra = as_object(get(names.CALLSPAN_RESPONSE_CONTENT))

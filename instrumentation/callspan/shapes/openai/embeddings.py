@@ -9,6 +9,7 @@ from typing import Any
 
 from callspan.core.call import Call
 from callspan.core.model import Operation, Parameters
+from callspan.core.view import field
 from callspan.shapes.openai.common import read_identity, read_parameters, read_usage
 from callspan.shapes.openai.completions import text_messages
 from callspan.shapes.parts import set_json
@@ -32,7 +33,7 @@ def _response(call: Call, response: Any) -> None:
     vectors = getattr(response, "data", None) or ()
     call.attributes[attr.CALLSPAN_EMBEDDING_VECTORS] = len(vectors)
     if vectors:
-        measured = _length(vectors[0].embedding)
+        measured = _length(field(vectors[0], "embedding"))
         call.attributes[attr.CALLSPAN_EMBEDDING_DIMENSIONS] = measured
         call.attributes.setdefault(attr.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, measured)
 

@@ -1,0 +1,1 @@
+"""LiteLLM: the shapes of OpenAI and Cohere, with what LiteLLM adds around them."""
