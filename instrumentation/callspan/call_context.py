@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from callspan.core.listeners import Listener
 from callspan.directives import Leave, flag, from_baggage, from_call, tightest
@@ -23,12 +26,23 @@ class CallContext:
     log_raw_request: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)  # ready for the span
     listeners: tuple[Listener, ...] = ()
+    caller: Span | None = None  # of the web request, on another machine: the parent of calls where no span is current
 
 
 EMPTY = CallContext()
 _current: ContextVar[CallContext] = ContextVar("callspan_context", default=EMPTY)
 
 current_context = _current.get
+enter = _current.set
+leave = _current.reset
+
+
+def here() -> Context:
+    """What is current in OpenTelemetry, with the web request's caller where no span is."""
+    context, caller = get_current(), _current.get().caller
+    if caller is None or get_current_span(context).get_span_context().is_valid:
+        return context
+    return set_span_in_context(caller, context)
 
 
 def said_of(
@@ -132,12 +146,12 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
                 merged[name] = tuple(dict.fromkeys((*outer.attributes.get(name, ()), *added)))
         if self._redact is not None:
             merged[attr.CALLSPAN_REDACT] = tightest(outer.attributes.get(attr.CALLSPAN_REDACT), self._redact)
-        return CallContext(
-            metadata,
-            outer.no_log if self._no_log is None else self._no_log,
-            outer.log_raw_request if self._log_raw_request is None else self._log_raw_request,
-            merged,
-            outer.listeners,
+        return replace(
+            outer,
+            metadata=metadata,
+            no_log=outer.no_log if self._no_log is None else self._no_log,
+            log_raw_request=outer.log_raw_request if self._log_raw_request is None else self._log_raw_request,
+            attributes=merged,
         )
 
     def __enter__(self) -> context:

@@ -112,6 +112,27 @@ def test_fastapi_continues_the_trace(env: dict[str, str]) -> None:
     assert (row.call_id, row.trace_id) == (answer["call_id"], "80e1afed08e019fc1110464cfa66635c")
 
 
+def test_asgi_gateway(env: dict[str, str]) -> None:
+    """Session and tags of a request are those of its call, whose id and cost the response has."""
+    uvicorn = str(Path(sys.executable).with_name("uvicorn"))
+    command = (INSTRUMENT, uvicorn, "--app-dir", str(EXAMPLES), "--port", "0", "asgi_app:app")
+    body = {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": "hello"}],
+        "metadata": {"tags": ["job:7"]},
+    }
+    headers = {"content-type": "application/json", "x-litellm-session-id": "chat-1"}
+    with server({**env, "PYTHONUNBUFFERED": "1"}, *command) as (_process, address):
+        request = urllib.request.Request(f"{address}/chat/completions", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            told = response.headers
+    (row,) = LocalStore(env["CALLSPAN_DB"]).list()
+    payload: Any = LocalStore(env["CALLSPAN_DB"]).get(row.call_id)
+    assert told["x-litellm-call-id"] == row.call_id
+    assert float(told["x-litellm-response-cost"]) == pytest.approx(row.cost)
+    assert (payload["session_id"], payload["request_tags"][0]) == ("chat-1", "job:7")
+
+
 @pytest.mark.collector
 def test_collector(env: dict[str, str], collector: Collector) -> None:
     """A real Collector receives the span, with content, tokens and cost."""

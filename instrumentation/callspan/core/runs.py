@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
-from callspan.call_context import CallContext
+from callspan.call_context import CallContext, here
 from callspan.core import guard
 from callspan_semconv import attributes as attr
 
@@ -38,9 +38,9 @@ class Run:
     __slots__ = ("_current", "conversation_id", "order", "span")
 
     def __init__(self, around: Run | None, conversation_id: str | None = None) -> None:
-        here = get_current()
-        self._current = get_current_span(here)
-        self.span: Span = self._current if around is None else get_current_span(around.inside(here))
+        context = here()
+        self._current = get_current_span(context)
+        self.span: Span = self._current if around is None else get_current_span(around.inside(context))
         self.conversation_id: str | None = conversation_id
         if conversation_id is None and around is not None:
             self.conversation_id = around.conversation_id

@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.baggage import get_all
 from opentelemetry.context import attach, detach, get_current
 
-from callspan.call_context import current_context, said_of
+from callspan.call_context import current_context, here, said_of
 from callspan.core import call_ids, guard, held, outgoing, quiet, raw, runs, state, util_genai
 from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
@@ -114,7 +114,7 @@ def begin(
         telemetry = state.telemetry
         if telemetry is None or client.name not in telemetry.clients:
             return None, kwargs
-        parent, said = get_current(), current_context()
+        parent, said = here(), current_context()
         if (origin := origin_of(client.name)) is not None:
             parent, said = origin.surroundings(parent)
         parent, said = runs.surroundings(parent, said)

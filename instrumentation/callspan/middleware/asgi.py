@@ -1,0 +1,141 @@
+"""The middleware for ASGI servers: FastAPI, Starlette, Django's and Quart's asynchronous sides, Litestar."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from opentelemetry.context import attach, detach
+
+from callspan import call_context
+from callspan.core import guard
+from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, Surroundings, active, surroundings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ASGIMiddleware:
+    """Applies what a request says to the LLM calls made for it, and tells its client their ids and cost.
+
+    The request's headers are those of the LiteLLM proxy (docs/middleware.md). Its trace is continued unless a server
+    span is there already; none is made. Holds for the whole of the request: endpoints in threads, streamed responses,
+    background tasks. Websockets and lifespan events pass through.
+
+    Args:
+        app: the application.
+        read_body: whether ``no-log``, ``metadata``, ``tags``, ``user`` and ``turn_off_message_logging`` are taken from
+            JSON bodies. The application gets the body unchanged.
+        max_body_bytes: longer bodies are not looked at.
+        response_headers: whether responses get ``x-litellm-call-id`` and ``x-litellm-response-cost``.
+        allow_callback_disabling: whether requests may name sinks that do not get their calls; default: the setting of
+            that name.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        read_body: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        response_headers: bool = True,
+        allow_callback_disabling: bool | None = None,
+    ) -> None:
+        self.app = app
+        self._options = Options(read_body, max_body_bytes, response_headers, allow_callback_disabling)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or not active():
+            await self.app(scope, receive, send)
+            return
+        headers = _headers(scope)
+        body = None
+        if self._options.reads(scope["method"], headers.get("content-type", ""), _length(headers)):
+            body, receive = await _read(receive, self._options.max_body_bytes)
+        calls = Calls()
+        try:
+            around = surroundings(headers, body, self._options, calls, "asgi")
+        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled without us
+            guard.report("middleware.asgi", error)
+            await self.app(scope, receive, send)
+            return
+        if self._options.response_headers:
+            send = _with_headers(send, calls)
+        await _inside(around, self.app(scope, receive, send))
+
+
+async def _inside(around: Surroundings, handling: Awaitable[None]) -> None:
+    said = call_context.enter(around.said)
+    token = attach(around.context) if around.context is not None else None
+    try:
+        await handling
+    except GeneratorExit:
+        raise  # the coroutine is being thrown away, perhaps from another context, where nothing can be reset
+    except BaseException:
+        _leave(said, token)
+        raise
+    _leave(said, token)
+
+
+def _leave(said: Any, token: Any) -> None:
+    if token is not None:
+        detach(token)
+    call_context.leave(said)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Names in lower case; of several lines with one name, a list with commas (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _length(headers: dict[str, str]) -> int | None:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
+
+
+async def _read(receive: Receive, max_bytes: int) -> tuple[bytes | None, Receive]:
+    """The body, None if it is too long or does not come; and a ``receive`` that brings it again, then what follows."""
+    messages: list[Message] = []
+    size, more = 0, True
+    while more and size <= max_bytes:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    whole = messages[-1]["type"] == "http.request" and not more and size <= max_bytes
+    body = b"".join(message.get("body", b"") for message in messages) if whole else None
+    waiting = iter(messages)
+
+    async def replay() -> Message:
+        message = next(waiting, None)
+        return message if message is not None else await receive()
+
+    return body, replay
+
+
+def _with_headers(send: Send, calls: Calls) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = _told(message, calls)
+        await send(message)
+
+    return sending
+
+
+def _told(message: Message, calls: Calls) -> Message:
+    try:
+        own = list(message.get("headers", ()))
+        names = {name.lower() for name, _ in own}
+        added = [(name.encode(), value.encode()) for name, value in calls.headers().items()]
+    except Exception as error:  # noqa: BLE001 - the boundary: the response goes out as it is
+        guard.report("middleware.headers", error)
+        return message
+    return {**message, "headers": own + [pair for pair in added if pair[0] not in names]}

@@ -1,0 +1,128 @@
+"""The middleware for WSGI servers: Flask, Django, Bottle, Pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context, copy_context
+from io import BytesIO
+from typing import Any
+
+from opentelemetry.context import attach
+
+from callspan import call_context
+from callspan.core import guard
+from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, active, surroundings
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class WSGIMiddleware:
+    """As `callspan.middleware.asgi.ASGIMiddleware`, for WSGI applications.
+
+    The application runs in a context of its own, from the request to the end of the response.
+
+    Args:
+        app: the application.
+        read_body: as there; bodies without ``Content-Length`` are not looked at.
+        max_body_bytes: as there.
+        response_headers: as there.
+        allow_callback_disabling: as there.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        read_body: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        response_headers: bool = True,
+        allow_callback_disabling: bool | None = None,
+    ) -> None:
+        self.app = app
+        self._options = Options(read_body, max_body_bytes, response_headers, allow_callback_disabling)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle a request."""
+        if not active():
+            return self.app(environ, start_response)
+        own, calls = copy_context(), Calls()
+        try:
+            own.run(self._enter, environ, calls)
+        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled without us
+            guard.report("middleware.wsgi", error)
+            return self.app(environ, start_response)
+        if self._options.response_headers:
+            start_response = _with_headers(start_response, calls)
+        result = own.run(self.app, environ, start_response)
+        # What is there already needs no context, and servers know lists and files by their types.
+        file = environ.get("wsgi.file_wrapper")
+        if isinstance(result, (list, tuple)) or (isinstance(file, type) and isinstance(result, file)):
+            return result
+        return _Response(result, own)
+
+    def _enter(self, environ: Environ, calls: Calls) -> None:
+        headers = _headers(environ)
+        around = surroundings(headers, self._body(environ), self._options, calls, "wsgi")
+        call_context.enter(around.said)
+        if around.context is not None:
+            attach(around.context)
+
+    def _body(self, environ: Environ) -> bytes | None:
+        length = str(environ.get("CONTENT_LENGTH") or "")
+        method, kind = environ["REQUEST_METHOD"], environ.get("CONTENT_TYPE") or ""
+        if not length.isdecimal() or not self._options.reads(method, kind, int(length)):
+            return None
+        body: bytes = environ["wsgi.input"].read(int(length))
+        environ["wsgi.input"] = BytesIO(body)
+        return body
+
+
+class _Response:
+    """The application's iterable, in the request's context."""
+
+    def __init__(self, wrapped: Iterable[bytes], own: Context) -> None:
+        self._wrapped = wrapped
+        self._own = own
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._iterator is None:
+            self._iterator = self._own.run(iter, self._wrapped)
+        return self._own.run(next, self._iterator)
+
+    def close(self) -> None:
+        """Close the application's iterable (PEP 3333)."""
+        close = getattr(self._wrapped, "close", None)
+        if close is not None:
+            self._own.run(close)
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    headers = {
+        key[5:].replace("_", "-").lower(): value.strip()
+        for key, value in environ.items()
+        if key.startswith("HTTP_") and isinstance(value, str)
+    }
+    return {**headers, "content-type": environ.get("CONTENT_TYPE") or ""}
+
+
+def _with_headers(start_response: StartResponse, calls: Calls) -> StartResponse:
+    def starting(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        return start_response(status, _told(headers, calls), *exc_info)
+
+    return starting
+
+
+def _told(headers: list[tuple[str, str]], calls: Calls) -> list[tuple[str, str]]:
+    try:
+        names = {name.lower() for name, _ in headers}
+        added = [pair for pair in calls.headers().items() if pair[0] not in names]
+    except Exception as error:  # noqa: BLE001 - the boundary: the response goes out as it is
+        guard.report("middleware.headers", error)
+        return headers
+    return [*headers, *added] if added else headers
