@@ -115,6 +115,7 @@ CALLSPAN_REDACT: Final = "callspan.redact"  # name of the policy that this call 
 CALLSPAN_SINKS: Final = "callspan.sinks"  # string[]: only these sinks get the call
 CALLSPAN_DISABLED_SINKS: Final = "callspan.disabled_sinks"  # string[]: these sinks do not get the call
 CALLSPAN_RAW_REQUEST: Final = "callspan.raw_request"  # a curl command; content
+CALLSPAN_ENCLOSES_CALLS: Final = "callspan.encloses_calls"  # true: another library's span around calls of ours
 CALLSPAN_STREAM_END: Final = "callspan.stream.end"  # exhausted | closed | abandoned | error
 CALLSPAN_CAPTURE_ERRORS: Final = "callspan.capture.errors"  # string[]: what could not be recorded, by site
 CALLSPAN_REQUEST_PARAMETERS: Final = "callspan.request.parameters"  # JSON: parameters that have no gen_ai name

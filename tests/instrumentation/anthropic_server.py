@@ -75,7 +75,9 @@ def frames(found: list[Json]) -> list[bytes]:
 
 
 def _create(request: Request) -> Reply | EventStream:
-    tools = [] if request.json["messages"][-1]["content"] != request.text else request.json.get("tools") or []
+    last = request.json["messages"][-1]["content"]
+    answered = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
+    tools = [] if answered else request.json.get("tools") or []
     calls = [
         {"type": "tool_use", "id": new_id("toolu_"), "name": tool["name"], "input": {"city": "Oslo"}} for tool in tools
     ]

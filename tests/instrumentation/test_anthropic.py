@@ -193,6 +193,14 @@ async def test_manager_that_is_never_entered(spans: Spans, server: FakeOpenAI) -
     assert not server.requests
 
 
+async def test_request_that_the_package_does_not_make(spans: Spans, server: FakeOpenAI, messages: Any) -> None:
+    """An answer that may take long has to be streamed: nothing was asked of a model yet, so there is no call."""
+    with pytest.raises(ValueError, match="Streaming is required"):
+        await ways.create(messages, {**asked("Hi"), "max_tokens": 64_000})
+    assert not spans.all
+    assert not server.requests
+
+
 @pytest.mark.parametrize("way", [ways.create, ways.raw, *STREAMS], ids=name)
 async def test_refused(way: Any, spans: Spans, messages: Any) -> None:
     """The application sees the SDK's exception, the span its class, status and message."""

@@ -38,6 +38,7 @@ MODEL = {names.GEN_AI_REQUEST_MODEL: "m"}
         ({OPERATION: "search_memory"} | MODEL, False),
         ({OPERATION: "fetch_response"} | MODEL, False),
         ({OPERATION: "fetch_response", names.CALLSPAN_CALL_TYPE: "responses"}, True),
+        ({OPERATION: "chat", names.CALLSPAN_ENCLOSES_CALLS: True}, False),
         ({OPERATION: 7} | MODEL, False),
         (MODEL, False),
         ({"http.request.method": "POST"}, False),
@@ -109,7 +110,13 @@ _VALUES = (
     | _MESSAGE_LIKE
     | _MESSAGE_LIKE.map(jsonio.dumps)
 )
-_NAMES = st.sampled_from([value for key, value in vars(names).items() if key.isupper() and isinstance(value, str)])
+_NAMES = st.sampled_from(
+    [
+        value
+        for key, value in vars(names).items()
+        if key.isupper() and isinstance(value, str) and value != names.CALLSPAN_ENCLOSES_CALLS
+    ]
+)
 _OPERATIONS = st.sampled_from(["chat", "embeddings", "image_generation", "text_completion", "transcription", "odd"])
 
 

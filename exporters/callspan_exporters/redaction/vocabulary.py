@@ -51,6 +51,7 @@ _EXACT: Final[dict[str, Kind]] = {
             attr.ANTHROPIC_USAGE_CACHE_WRITE_1H_INPUT_TOKENS,
             attr.SERVER_PORT,
             attr.HTTP_RESPONSE_STATUS_CODE,
+            attr.CALLSPAN_ENCLOSES_CALLS,
             attr.CALLSPAN_EMBEDDING_VECTORS,
             attr.CALLSPAN_EMBEDDING_DIMENSIONS,
             attr.CALLSPAN_RESPONSE_CREATED,

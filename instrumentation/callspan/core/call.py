@@ -216,7 +216,7 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """End the call with the exception that the application is about to see."""
-        if self._claim():
+        if self._claim() and not self.operation.unsent(error):
             self.guarded("error", self._read_error, error)
             if self.listeners and attr.HTTP_RESPONSE_STATUS_CODE in self.attributes:
                 self.tell("answered")

@@ -43,6 +43,8 @@ class Operation:
         held: where a result, a dict, holds the stream; without ``stream``, a body of JSON that the application reads,
             and ``response`` takes. None: the result is the answer, or the stream.
         around: reads what a result holds beside that.
+        unsent: whether the library has raised an exception in place of sending anything, to have the call made in
+            another way: then there was no call. By default it never does.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Operation:
     within: str | None = None
     held: str | None = None
     around: Callable[[Call, Any], None] | None = None
+    unsent: Callable[[BaseException], bool] = lambda _error: False
 
 
 Choice = Callable[[Any, tuple[Any, ...], dict[str, Any]], Operation | None]

@@ -9,15 +9,16 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from opentelemetry.baggage import get_all
-from opentelemetry.context import attach, detach, get_current
+from opentelemetry.context import Context, attach, detach, get_current
 
 from callspan.call_context import current_context, here, said_of
-from callspan.core import call_ids, guard, held, outgoing, quiet, raw, runs, state, util_genai
+from callspan.core import call_ids, enclosing, guard, held, outgoing, quiet, raw, runs, state, util_genai
 from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
 from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
+from callspan.core.telemetry import Telemetry
 
 _logger = logging.getLogger("callspan")
 
@@ -129,10 +130,11 @@ def begin(
         said = said_of(said, get_all(parent), given, telemetry.leave)
         if said.no_log:
             _logger.info("callspan: no-log request: this call is not recorded: %s", operation.name)
+            enclosing.mark(parent)
             return Unrecorded(parent), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
-        if (outer := util_genai.enclosing(operation.name, parent)) is not None:
-            telemetry = util_genai.contributing(telemetry, outer, parent)
+        outer = util_genai.enclosing(operation.name, parent)
+        telemetry = _inside(outer, parent, telemetry)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         call.quiet = client.name in state.sending
         if origin is not None:
@@ -148,6 +150,14 @@ def begin(
 
 def _announce(call: Call, address: str) -> None:
     """The request goes out next."""
+def _inside(outer: Any, parent: Context, telemetry: Telemetry) -> Telemetry:
+    """What a call needs that another library may have a span around: either that counts, or the call's own."""
+    if outer is not None:
+        return util_genai.contributing(telemetry, outer, parent)
+    enclosing.mark(parent)
+    return telemetry
+
+
     if call.log_raw_request and call.captures_content and call.span.is_recording():
         call.context = outgoing.keep(call, address)
     if call.listeners:

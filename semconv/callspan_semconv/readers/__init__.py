@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from callspan_semconv import attributes as attr
 from callspan_semconv.readers import genai
 from callspan_semconv.record import CallRecord
 
@@ -26,7 +27,9 @@ READERS: Final[tuple[Reader, ...]] = (genai,)
 
 
 def find_reader(attributes: Mapping[str, Any]) -> Reader | None:
-    """The first reader that knows the span as a model call."""
+    """The first reader that knows the span as a model call; none for one around calls that have spans of their own."""
+    if attr.CALLSPAN_ENCLOSES_CALLS in attributes:
+        return None
     for reader in READERS:
         if reader.matches(attributes):
             return reader
@@ -39,7 +42,8 @@ def is_llm_span(span: ReadableSpan) -> bool:
     True for inference, embeddings, images, audio, moderation and reranking, and for an operation of another name that
     says which model it asked. False for agents, tools, workflows, retrieval and memory. ``fetch_response`` re-reads an
     answer that was already counted, so it is no call of its own, except where it delivers the result of a background
-    response: the instrumentation marks exactly that one with ``callspan.call_type``.
+    response: the instrumentation marks exactly that one with ``callspan.call_type``. It marks a framework's own span
+    around calls that it records with ``callspan.encloses_calls``; such a span is none either.
     """
     attributes = span.attributes
     return attributes is not None and find_reader(attributes) is not None

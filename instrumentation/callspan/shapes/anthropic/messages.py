@@ -109,6 +109,19 @@ def _tool(tool: Any) -> Any:
     return known
 
 
+def _must_stream(error: BaseException) -> bool:
+    """The package refuses requests whose answers may take long; frameworks make them again as streams.
+
+    Source: https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
+    """
+    return isinstance(error, ValueError) and "Streaming is required" in str(error)
+
+
 MESSAGES = Operation(
-    name="chat", call_type="completion", request=read_request, response=read_response, stream=MessageAccumulator
+    name="chat",
+    call_type="completion",
+    request=read_request,
+    response=read_response,
+    stream=MessageAccumulator,
+    unsent=_must_stream,
 )
