@@ -27,6 +27,7 @@ def _set_up() -> None:
     from opentelemetry import trace  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
+    from callspan import rivals  # noqa: PLC0415
     from callspan.setup import litellm_proxy, sdk, sinks  # noqa: PLC0415
     from callspan.setup.configuration import activate_clients  # noqa: PLC0415
     from callspan.setup.installation import install  # noqa: PLC0415
@@ -53,7 +54,8 @@ def _set_up() -> None:
     else:
         kind = type(provider)
         _logger.error("callspan: the tracer provider is %s.%s, not the SDK's: no sinks", kind.__module__, kind.__name__)
-    activate_clients(loaded.settings, clients=())
+    # Before other instrumentations are loaded, so that callspan knows of them.
+    activate_clients(loaded.settings, clients=rivals.switched_on())
     if loaded.settings.sigterm_flush_s:
         flush_on_sigterm(loaded.settings.sigterm_flush_s)
     for problem in problems:

@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from callspan import rivals
 from callspan.clients import CLIENTS
 from callspan.core import outgoing, state, telemetry
 from callspan.core.call import end_open_streams
@@ -70,8 +71,10 @@ def activate(clients: Collection[str] | None = None, **options: Any) -> None:
     with _lock:
         active = state.telemetry.clients if state.telemetry is not None else frozenset()
         configure_calls(active | set(names), **options)
+        rivals.watch()
         for name in names:
             patch(CLIENTS[name])
+        rivals.look_around()
         _register_exit()
 
 

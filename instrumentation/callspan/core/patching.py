@@ -66,6 +66,9 @@ def aside() -> Iterator[None]:
     """Take the wrappers off while others put theirs on, or take them off: callspan's are then the outermost again."""
     global _stand_aside  # noqa: PLW0603 - one process, one set of wrappers
     with _lock:
+        if _stand_aside:  # one of the others calls another
+            yield
+            return
         for client in _wanted.values():
             for target in reversed(_places(client)):
                 if _moves_aside(target):
@@ -77,6 +80,11 @@ def aside() -> Iterator[None]:
             _stand_aside = False
             for client in _wanted.values():
                 _patch(client)
+
+
+def is_aside() -> bool:
+    """Whether the wrappers are off for now."""
+    return _stand_aside
 
 
 def _take_off(target: _Place) -> None:
@@ -140,7 +148,7 @@ def _on_import(client: Client, target: _Place, module: ModuleType) -> None:
         guard.report(f"{client.name}.patch", error)
 
 
-def _put_beneath(owner: Any, name: str, found: Any, wrapper: Wrapper) -> wrapt.FunctionWrapper:
+def _put_beneath(owner: Any, name: str, found: Any, wrapper: Wrapper) -> Any:
     """Wrap a method beneath all wrappers that others have put on it already, on its class or on a class derived."""
     original = found
     while isinstance(original, wrapt.FunctionWrapper):

@@ -137,6 +137,8 @@ def begin(
         telemetry = _inside(outer, parent, telemetry)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         call.quiet = client.name in state.sending
+        if outer is not None:
+            call.span.set_attributes(call.attributes)  # it may end before this call does
         if origin is not None:
             origin.begun(call)
         kwargs = client.arguments(call, kwargs)

@@ -19,7 +19,6 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, get_current_span
 from opentelemetry.util.types import Attributes, AttributeValue
 
-from callspan.core import guard
 from callspan.core.telemetry import Instruments, Telemetry
 from callspan_semconv import attributes as attr
 
@@ -88,12 +87,10 @@ def marks() -> Mapping[str, Any]:
 def _marks() -> Mapping[str, Any]:
     module, found = sys.modules[_MODULE], {}
     for key, kind in _KINDS.items():
-        try:
-            base = getattr(module, kind)
+        base = getattr(module, kind, None)  # absent from versions before 1.3
+        if isinstance(base, type) and hasattr(module, key):
             # Takes what inner invocations give, and keeps nothing: it is read from the request and the answer anyway.
             found[getattr(module, key)] = type("Discarded", (base,), {"merge": lambda *_args, **_options: None})()
-        except Exception as error:  # noqa: BLE001, PERF203 - the boundary: a version that has other names
-            guard.report("util_genai.marks", error)
     return found
 
 
@@ -129,25 +126,26 @@ class _Tracer(NoOpTracer):
         self._around = around
 
     def start_span(self, *_args: Any, attributes: Attributes = None, **_options: Any) -> Span:
-        return _Contribution(self._data, self._around, dict(attributes or {}))
+        made = _Contribution(self._data, self._around)
+        made.set_attributes(attributes or {})
+        return made
 
 
 class _Contribution(NonRecordingSpan):
-    """Stands for the span of the invocation while the call goes on; at its end the invocation has what was set."""
+    """Stands for the span of the invocation while the call goes on: what is set goes to the invocation's data.
 
-    def __init__(self, data: Any, around: Span, attributes: dict[str, Any]) -> None:
+    An invocation of a stream may end before the stream does. What comes later is too late for it.
+    """
+
+    def __init__(self, data: Any, around: Span) -> None:
         super().__init__(around.get_span_context())
         self._data = data
-        self._attributes = attributes
 
     def is_recording(self) -> bool:
         return True
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self._attributes.update(attributes)
-
-    def end(self, end_time: int | None = None) -> None:  # noqa: ARG002 - the API's signature
-        for name, value in self._attributes.items():
+        for name, value in attributes.items():
             if (field := _FIELDS.get(name)) is None:
                 self._data.attributes[name] = value
             elif hasattr(self._data, field):
