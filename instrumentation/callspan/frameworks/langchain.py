@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from opentelemetry.trace import Span
+
 from callspan.core import runs
 from callspan.core.model import Client, Hook, Plugin
 from callspan.frameworks.frames import Frame, async_framed, framed
@@ -36,7 +38,7 @@ _CONVERSATION_KEYS: Final = ("thread_id", "session_id", "conversation_id")
 
 _AGENTS: Final = "langchain_create_agent"  # what ``create_agent`` calls itself in the metadata of what it makes
 _UNNAMED_GRAPH: Final = "LangGraph"  # the name of a graph that was given none
-_INTERRUPT: Final = "GraphBubbleUp"  # how a graph stops to ask a person: no failure
+_INTERRUPT: Final = "GraphBubbleUp"  # how a graph stops to ask a person
 
 
 class _Marks(NamedTuple):
@@ -134,21 +136,12 @@ class Callbacks:
 
     @hook
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
-        """It has a result: the message for the model, or what the tool returned if no model asked for it."""
-        span = self._runs.recording(run_id.int)
-        if span is not None:
-            result = getattr(output, "content", output)
-            # Before 1.0 only the message tells which call it answers.
-            set_given(
-                span,
-                {
-                    attr.GEN_AI_TOOL_CALL_ID: getattr(output, "tool_call_id", None),
-                    attr.GEN_AI_TOOL_CALL_RESULT: content(result),
-                },
-            )
-            if getattr(output, "status", None) == "error":
-                mark_failed(span, result if isinstance(result, str) else None)
-        self._end(run_id)
+        """It has ended."""
+        try:
+            if (span := self._runs.recording(run_id.int)) is not None:
+                _read_result(output, span)
+        finally:
+            self._end(run_id)
 
     @hook
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
@@ -224,9 +217,7 @@ class Callbacks:
 
     def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
         self._forget(run_id.int)
-        if error is not None and any(kind.__name__ == _INTERRUPT for kind in type(error).__mro__):
-            error = None
-        self._runs.end(run_id.int, error)
+        self._runs.end(run_id.int, None if error is None or _is_no_failure(error) else error)
 
     def _lost(self, key: int, _: object) -> None:
         """Nothing is left that could report the end."""
@@ -236,6 +227,21 @@ class Callbacks:
     def _forget(self, key: int) -> None:
         self._watches.pop(key, None)
         self._marks.pop(key, None)
+
+
+def _read_result(output: Any, span: Span) -> None:
+    """The result of a tool: a message to the model, or what the tool returned if no model asked for it."""
+    result = getattr(output, "content", output)
+    # Before 1.0 only the message tells which call it answers.
+    call_id = getattr(output, "tool_call_id", None)
+    set_given(span, {attr.GEN_AI_TOOL_CALL_ID: call_id, attr.GEN_AI_TOOL_CALL_RESULT: content(result)})
+    if getattr(output, "status", None) == "error":
+        mark_failed(span, result if isinstance(result, str) else None)
+
+
+def _is_no_failure(error: BaseException) -> bool:
+    """Whether it only says that the application reads no further, or that a graph stops to ask a person."""
+    return isinstance(error, GeneratorExit) or any(kind.__name__ == _INTERRUPT for kind in type(error).__mro__)
 
 
 def _current() -> int | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+from opentelemetry.trace import Span
+
 from callspan.core import guard, runs
 from callspan.core.model import Client, Hook, Plugin
 from callspan.frameworks.recording import (
@@ -27,9 +29,13 @@ class Processor:
     """What ``agents.add_trace_processor`` takes.
 
     The framework's own spans of model calls are places only: the clients beneath record those calls.
+
+    Attributes:
+        plugged: whether it is registered.
     """
 
     def __init__(self) -> None:
+        self.plugged = False
         self._runs = Runs(_NAME)
 
     @hook
@@ -58,16 +64,11 @@ class Processor:
     @hook
     def on_span_end(self, span: Any) -> None:
         """Any step has ended."""
-        recorded = self._runs.recording(span.span_id)
-        if recorded is not None:
-            data = span.span_data
-            if data.type == "function":
-                # The framework leaves out both where its ``trace_include_sensitive_data`` is off.
-                arguments, result = content(data.input), content(data.output)
-                set_given(recorded, {attr.GEN_AI_TOOL_CALL_ARGUMENTS: arguments, attr.GEN_AI_TOOL_CALL_RESULT: result})
-            if span.error is not None:
-                mark_failed(recorded, _error_text(span.error))
-        self._runs.end(span.span_id)
+        try:
+            if (recorded := self._runs.recording(span.span_id)) is not None:
+                _read(span, recorded)
+        finally:
+            self._runs.end(span.span_id)
 
     def shutdown(self, timeout: float | None = None) -> None:
         """Nothing to do: spans end with the steps they describe."""
@@ -81,6 +82,17 @@ class Processor:
         span, trace = agents.get_current_span(), agents.get_current_trace()
         found = self._runs.get(span.span_id) if span is not None else None
         return found or (self._runs.get(trace.trace_id) if trace is not None else None)
+
+
+def _read(span: Any, recorded: Span) -> None:
+    """What is known of a step that has ended."""
+    data = span.span_data
+    if data.type == "function":
+        # The framework leaves out both where its ``trace_include_sensitive_data`` is off.
+        arguments, result = content(data.input), content(data.output)
+        set_given(recorded, {attr.GEN_AI_TOOL_CALL_ARGUMENTS: arguments, attr.GEN_AI_TOOL_CALL_RESULT: result})
+    if span.error is not None:
+        mark_failed(recorded, _error_text(span.error))
 
 
 def _text(value: object) -> str | None:
@@ -99,11 +111,13 @@ _processor = Processor()
 
 def _plug(add_trace_processor: Callable[[Any], None]) -> None:
     add_trace_processor(_processor)
+    _processor.plugged = True
     runs.locate_by(_NAME, _processor.here)
 
 
 def _unplug() -> None:
     """Take out this one processor; the framework has no call for that, only one that sets all of them."""
+    _processor.plugged = False
     runs.forget(_NAME)
     provider = import_module("agents.tracing").get_trace_provider()
     if _processor in (registered := _registered(provider)):
@@ -120,7 +134,7 @@ def _keep(wrapped: Callable[..., Any], provider: Any, args: tuple[Any, ...], kwa
     """An application sets its own list of processors to be rid of the vendor's: callspan's stays beside them."""
     result = wrapped(*args, **kwargs)
     try:
-        if _processor not in _registered(provider):
+        if _processor.plugged and _processor not in _registered(provider):
             provider.register_processor(_processor)
     except Exception as error:  # noqa: BLE001 - the boundary to the framework
         guard.report(f"{_NAME}.set_processors", error)
