@@ -150,8 +150,6 @@ def begin(
     return call, kwargs
 
 
-def _announce(call: Call, address: str) -> None:
-    """The request goes out next."""
 def _inside(outer: Any, parent: Context, telemetry: Telemetry) -> Telemetry:
     """What a call needs that another library may have a span around: either that counts, or the call's own."""
     if outer is not None:
@@ -160,6 +158,8 @@ def _inside(outer: Any, parent: Context, telemetry: Telemetry) -> Telemetry:
     return telemetry
 
 
+def _announce(call: Call, address: str) -> None:
+    """The request goes out next."""
     if call.log_raw_request and call.captures_content and call.span.is_recording():
         call.context = outgoing.keep(call, address)
     if call.listeners:
