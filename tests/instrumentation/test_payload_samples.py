@@ -3,7 +3,6 @@
 Every field is equal but for the table below, which docs/payload.md repeats with its reasons.
 """
 
-import fnmatch
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 import callspan
 from callspan_exporters.redaction import full, none
 from callspan_semconv import to_payload
+from tests.instrumentation.payload_differences import EVERYWHERE, Json, unexpected
 from tests.instrumentation.support import Spans, collect, httpx, settle
-
-Json = dict[str, Any]
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "litellm-payloads"
 pytestmark = [
@@ -25,29 +23,6 @@ pytestmark = [
     pytest.mark.skipif(not SAMPLES.is_dir(), reason="LiteLLM's payloads are not in this checkout"),
 ]
 
-# Paths that differ, and why.
-EVERYWHERE = {
-    "litellm_call_id": "each call's own",
-    "trace_id": "the span's",
-    "*Time": "the time of the run",
-    "response_time": "the time of the run",
-    "api_base": "what was called, also where LiteLLM says nothing",
-    "hidden_params.api_base": "likewise",
-    "hidden_params.litellm_model_name": "always <provider>/<model>",
-    "hidden_params.additional_headers": "of the answer's headers only the request id is on a span",
-    "hidden_params.litellm_overhead_time_ms": "LiteLLM's own overhead",
-    "end_user": "the SDK's user=",
-    "response.created": "of mocked answers: the time of the run",
-    "*usage*.video_tokens": "no provider reports them",
-    "*usage*.text_tokens": "LiteLLM leaves out what it knows nothing of, in some answers only",
-    "*usage*.image_tokens": "likewise",
-    "*usage*.accepted_prediction_tokens": "not on a span",
-    "*usage*.rejected_prediction_tokens": "not on a span",
-    "*usage*.cost": "LiteLLM adds its own figure to the usage of streams",
-    "response.choices*.provider_specific_fields": "what LiteLLM's classes add",
-    "response.moderation": "likewise",
-    "model_map_information.model_map_value*": "prices are those of genai-prices",
-}
 FAILURES = {
     "id": "the call id, as there was no answer",
     "error_str": "the client's own exception, not LiteLLM's",
@@ -148,12 +123,7 @@ async def test_fields_are_litellms(number: str, spans: Spans) -> None:
     policy = none() if number in REDACTED else full()
     ours: Any = to_payload(policy.redact(span))
     expected = {**EVERYWHERE, **CASES[number], **(STRIPPED if number in REDACTED else {})}
-    unexpected = {
-        where: pair
-        for where, *pair in _differences(theirs, ours)
-        if not any(fnmatch.fnmatchcase(where, pattern) for pattern in expected)
-    }
-    assert unexpected == {}
+    assert unexpected(theirs, ours, expected) == {}
     assert [*theirs] == [key for key in ours if key in theirs], "in the same order"
 
 
@@ -217,16 +187,3 @@ def _chunks(response: Json) -> Iterator[Json]:
         yield {**frame, "choices": [{"index": choice["index"], "delta": delta, "finish_reason": None}]}
         yield {**frame, "choices": [{"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}]}
     yield {**frame, "usage": response["usage"]}
-
-
-def _differences(theirs: Any, ours: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where the two differ: a dotted path, with their value and ours."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in {**theirs, **ours}:
-            path = f"{where}.{key}" if where else key
-            yield from _differences(theirs.get(key, "absent"), ours.get(key, "absent"), path)
-    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        for index, (one, other) in enumerate(zip(theirs, ours, strict=True)):
-            yield from _differences(one, other, f"{where}.{index}")
-    elif theirs != ours:
-        yield where, theirs, ours
