@@ -27,7 +27,7 @@ WEATHER = {"name": "weather", "parameters": {"type": "object", "properties": {"c
 def litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # the map of the package, not of the network
     pytest.importorskip("litellm", reason="litellm is absent: it needs openai 2")
-    module = importlib.import_module("litellm")
+    module: Any = importlib.import_module("litellm")
     before = module.callbacks
     yield module
     module.callbacks = before
