@@ -1,9 +1,11 @@
 """LangChain's chains, agents and tools, and the model calls inside them."""
 
 import asyncio
+import gc
 import threading
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -300,6 +302,21 @@ async def test_config_passed_on_by_hand(spans: Spans, model: Any) -> None:
 
     assert RunnableLambda(step).invoke("one") == "one"
     assert tree(spans) == ["invoke_workflow step", f"  {CHAT}"]
+
+
+def test_run_that_nobody_ends(spans: Spans) -> None:
+    """Its span ends when nothing is left that could end it; nothing stays current."""
+    manager = CallbackManager.configure().on_tool_start({"name": "odd"}, "Paris")
+    assert not spans.all
+    del manager
+    gc.collect()
+    assert tree(spans) == ["execute_tool odd"]
+
+
+def test_run_inside_an_unknown_one(spans: Spans, model: Any) -> None:
+    """A chain inside the run of another tracer is the outermost that callspan knows."""
+    saying(model).invoke({"word": "one"}, {"callbacks": CallbackManager([], parent_run_id=uuid4())})
+    assert tree(spans) == ["invoke_workflow RunnableSequence", f"  {CHAT}"]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class Callbacks:
         around = self._begin(run_id, parent_run_id, metadata)
         said = metadata or {}
         marks = _Marks(said.get("lc_agent_name"), said.get("ls_integration"))
-        outer = self._marks.get(around, _Marks()) if around is not None else _Marks()
+        outer = _Marks() if around is None else self._marks.get(around, _Marks())
         self._marks[run_id.int] = marks
         name = more.get("name") or (serialized or {}).get("name")
         if marks.agent and name == marks.agent != outer.agent:
@@ -207,8 +207,12 @@ class Callbacks:
         return model if model.order > step.order else step
 
     def _begin(self, run_id: UUID, parent_run_id: UUID | None, metadata: Mapping[str, Any] | None) -> int | None:
-        """A run begins; the key of the one around it."""
-        around = parent_run_id.int if parent_run_id is not None else _current()
+        """A run begins; the key of the one around it.
+
+        One that callspan does not know is another tracer's, or begun before callspan came.
+        """
+        named = (parent_run_id.int if parent_run_id is not None else None, _current())
+        around = next((key for key in named if self._runs.get(key) is not None), None)
         said = metadata or {}
         conversation = next((said[key] for key in _CONVERSATION_KEYS if said.get(key)), None)
         self._runs.begin(run_id.int, around, str(conversation) if conversation is not None else None)

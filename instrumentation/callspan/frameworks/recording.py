@@ -38,13 +38,14 @@ _Method = TypeVar("_Method", bound=Callable[..., None])
 
 def hook(method: _Method) -> _Method:
     """The guard around a method that a framework calls: the framework would log the text of our failures."""
+    site = f"{method.__module__.rpartition('.')[2]}.{method.__name__}"
 
     @wraps(method)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             method(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the boundary to the framework
-            guard.report(method.__qualname__.lower(), error)
+            guard.report(site, error)
 
     return guarded  # type: ignore[return-value]  # it is called as the method is
 
