@@ -12,7 +12,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from callspan.core.listeners import Listener
-from callspan.directives import Leave, flag, from_baggage, from_call, tightest
+from callspan.directives import Leave, from_baggage, from_call, tightest
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio
 
@@ -57,13 +57,13 @@ def said_of(
         leave: what they may decide.
     """
     asked = from_baggage(entries) if entries else {}
-    if said.attributes.get(attr.GEN_AI_CONVERSATION_ID) is not None:
+    if attr.GEN_AI_CONVERSATION_ID in said.attributes:
         asked.pop("session_id", None)
-    if "extra_body" in parameters or "metadata" in parameters:
-        own = from_call(parameters, leave)
-        asked |= own | {"redact": tightest(asked.get("redact"), own.get("redact"))}
-    if said.metadata.get("log_raw_request") is not None:
-        asked.setdefault("log_raw_request", flag(said.metadata["log_raw_request"]) or None)
+    if said.metadata or "extra_body" in parameters or "metadata" in parameters:
+        own = from_call(parameters, said.metadata, leave)
+        if "redact" in asked:
+            own["redact"] = tightest(asked["redact"], own.get("redact"))
+        asked |= own
     return context(**asked).merged(said) if asked else said
 
 
@@ -74,7 +74,8 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
 
     Args:
         metadata: free key/values, kept on the span as ``callspan.metadata`` and in the payload; the keys of LiteLLM's
-            Langfuse integration (``trace_id``, ``generation_name``, ...) mean the same here.
+            Langfuse integration (``trace_id``, ``generation_name``, ...) mean the same here, and ``no-log``,
+            ``turn_off_message_logging`` and ``log_raw_request`` what they mean in a request.
         tags: labels of the call.
         user: the end user on whose behalf the call is made.
         session_id: the conversation (``gen_ai.conversation.id``).

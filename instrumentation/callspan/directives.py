@@ -30,6 +30,9 @@ _FALSE: Final = frozenset({"false", "0", "no", "off"})
 _OPT_OUT: Final = "litellm-disable-message-redaction"
 _OPT_IN: Final = ("litellm-enable-message-redaction", "x-litellm-enable-message-redaction")
 _PARAMETER: Final = "turn_off_message_logging"
+_NO_LOG: Final = "no-log"
+_RAW_REQUEST: Final = "log_raw_request"
+_SWITCHES: Final = frozenset({_PARAMETER, _NO_LOG, _RAW_REQUEST})
 
 # Any vendor's session header, with what looks like an id; one without a vendor comes last.
 _VENDOR_SESSION: Final = re.compile(r"x-(?!litellm-).+-session-id")
@@ -83,7 +86,7 @@ def read(
         "no_log": no_log(fields, written) if leave.no_log else None,
         "redact": redact(lowered, fields, written),
         "disabled_sinks": _disabled_sinks(lowered) if leave.disable_callbacks else None,
-        "log_raw_request": flag(written.get("log_raw_request")) or None,
+        "log_raw_request": flag(written.get(_RAW_REQUEST)) or None,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -98,18 +101,25 @@ def from_baggage(entries: Fields) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def from_call(parameters: Fields, leave: Leave | None = None) -> dict[str, Any]:
-    """Read what one call asks for by its own parameters: in ``extra_body`` and in ``metadata``, also that of the body.
+def from_call(parameters: Fields, metadata: Fields, leave: Leave) -> dict[str, Any]:
+    """Read what one call asks for by itself.
+
+    Args:
+        parameters: of the call: ``extra_body``, ``metadata`` in that, and ``metadata``.
+        metadata: of the blocks around it.
+        leave: what it may decide.
 
     Returns:
         As `read`: ``no_log``, ``redact`` and ``log_raw_request``.
     """
     body = _mapping(parameters.get("extra_body"))
-    places = (body, _mapping(body.get("metadata")), _mapping(parameters.get("metadata")))
+    places = (body, _mapping(body.get("metadata")), _mapping(parameters.get("metadata")), metadata)
+    if all(map(_SWITCHES.isdisjoint, places)):  # as nearly always
+        return {}
     said = {
-        "no_log": no_log(*places) if leave is None or leave.no_log else None,
+        "no_log": no_log(*places) if leave.no_log else None,
         "redact": redact({}, *places),
-        "log_raw_request": any(flag(place.get("log_raw_request")) for place in places) or None,
+        "log_raw_request": any(flag(place.get(_RAW_REQUEST)) for place in places) or None,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -133,7 +143,7 @@ def redact(headers: Mapping[str, str], *places: Fields) -> str | None:
 
 def no_log(*places: Fields) -> bool | None:
     """True if one of the places says ``no-log: true``, else None."""
-    return any(flag(place.get("no-log")) for place in places) or None
+    return any(flag(place.get(_NO_LOG)) for place in places) or None
 
 
 def tightest(*names: str | None) -> str | None:

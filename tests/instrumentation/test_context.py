@@ -5,6 +5,8 @@ import threading
 from typing import Any
 
 import pytest
+from opentelemetry.baggage import set_baggage
+from opentelemetry.context import attach, detach
 
 from callspan import context
 from callspan_semconv import attributes as attr
@@ -106,6 +108,39 @@ async def test_no_log(spans: Spans, either: Any, fake_openai: Any) -> None:
         with context(no_log=False, user="u-1"):
             await call(either)
     assert spans.one()[attr.CALLSPAN_USER] == "u-1"
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ({"metadata": {"no-log": True}}, {}),
+        ({}, {"extra_body": {"no-log": True}}),
+        ({}, {"extra_body": {"metadata": {"no-log": "true"}}}),
+    ],
+)
+async def test_no_log_in_the_call(
+    said: Any, arguments: Any, spans: Spans, either: Any, fake_openai: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By LiteLLM's name, in metadata or in the body; the server gets what the application said."""
+    with caplog.at_level("INFO", "callspan"), context(**said):
+        await call(either, **arguments)
+    assert not spans.all
+    assert arguments.get("extra_body", {}).items() <= fake_openai.requests[0].json.items()
+    assert [record.getMessage() for record in caplog.records if record.name == "callspan"] == [
+        "callspan: no-log request: this call is not recorded: chat"
+    ]
+
+
+@pytest.mark.parametrize("said", [{}, {"session_id": "s-own"}])
+async def test_baggage(said: Any, spans: Spans, either: Any) -> None:
+    """What OpenTelemetry has taken from a request: its session, unless the application names one, and a policy."""
+    token = attach(set_baggage("session.id", "s-1", set_baggage("callspan.redact", "none")))
+    with context(**said):
+        await call(either)
+    detach(token)
+    span = spans.one()
+    assert span[attr.GEN_AI_CONVERSATION_ID] == said.get("session_id", "s-1")
+    assert span[attr.CALLSPAN_REDACT] == "none"
 
 
 @pytest.mark.parametrize("wrong", [{"metadata": "text"}, {"tags": "text"}, {"sinks": "local"}])

@@ -87,6 +87,7 @@ async def text_at_the_sink(provider: TracerProvider, fake: FakeOpenAI, server: S
         (False, {"headers": {"baggage": "callspan.redact=none"}}),
         (False, {"headers": {"baggage": "callspan.redact=a-mask-that-nobody-knows"}}),
         (False, {"context": {"redact": "none"}}),
+        (False, {"context": {"metadata": {PARAMETER: "true"}}}),
         (False, {"arguments": {"extra_body": {PARAMETER: True}}}),
         (False, {"arguments": {"extra_body": {"metadata": {PARAMETER: True}}}}),
         # "false" is false.
