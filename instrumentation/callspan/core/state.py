@@ -6,6 +6,7 @@ from opentelemetry.trace import TracerProvider
 
 from callspan.core.listeners import Listener
 from callspan.core.telemetry import Telemetry
+from callspan.directives import Leave
 
 # None while nothing is instrumented. Replaced as a whole.
 
@@ -19,3 +20,8 @@ listeners: tuple[Listener, ...] = ()
 
 # Clients whose transport is wrapped, so that others can be told to be quiet up to there; see `callspan.core.quiet`.
 sending: frozenset[str] = frozenset()
+
+
+def leave() -> Leave:
+    """What the operator lets requests decide."""
+    return telemetry.leave if telemetry is not None else Leave()

@@ -137,8 +137,7 @@ def surroundings(
 
 
 def _leave(options: Options) -> directives.Leave:
-    telemetry = state.telemetry
-    leave = telemetry.leave if telemetry is not None else directives.Leave()
+    leave = state.leave()
     allowed = options.allow_callback_disabling
     return leave if allowed is None else replace(leave, disable_callbacks=allowed)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry.context import Context
@@ -14,7 +15,8 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from callspan import directives
-from callspan.call_context import CallContext, context, current_context
+from callspan.call_context import CallContext, context
+from callspan.core import state
 from callspan.core.call import Call
 from callspan.core.model import Parameters
 from callspan.shapes.litellm import logged
@@ -87,11 +89,8 @@ def surroundings(parameters: Parameters, parent: Context, said: CallContext) -> 
         parent = _propagator.extract({name.lower(): value for name, value in headers.items()}, parent)
     fields = {**parameters, **{name: _metadata(parameters.get(name)) for name in _METADATA}}
     # Whoever calls LiteLLM's functions is the gateway, or the application itself.
-    asked = directives.read(headers, fields, directives.Leave(identity=True))
-    if not asked:
-        return parent, said
-    with context(**asked):
-        return parent, current_context()
+    asked = directives.read(headers, fields, replace(state.leave(), identity=True))
+    return parent, context(**asked).merged(said) if asked else said
 
 
 def _headers(parameters: Parameters) -> dict[str, str]:
