@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.sdk.trace import ReadableSpan
 
 from callspan_semconv import attributes as attr
-from callspan_semconv.readers import genai
+from callspan_semconv.readers import genai, litellm, older, openinference, openllmetry
 from callspan_semconv.record import CallRecord
 
 
@@ -23,13 +23,16 @@ class Reader(Protocol):
         """The call. ``attributes`` are the span's, as a plain mapping."""
 
 
-READERS: Final[tuple[Reader, ...]] = (genai,)
+# Whoever writes the conventions' names beside its own comes before those.
+READERS: Final[tuple[Reader, ...]] = (litellm, openllmetry, openinference, older, genai)
 
 
 def find_reader(attributes: Mapping[str, Any]) -> Reader | None:
     """The first reader that knows the span as a model call; none for one around calls that have spans of their own."""
     if attr.CALLSPAN_ENCLOSES_CALLS in attributes:
         return None
+    if attr.CALLSPAN_CALL_ID in attributes and genai.matches(attributes):
+        return genai
     for reader in READERS:
         if reader.matches(attributes):
             return reader
@@ -45,5 +48,6 @@ def is_llm_span(span: ReadableSpan) -> bool:
     response: the instrumentation marks exactly that one with ``callspan.call_type``. It marks a framework's own span
     around calls that it records with ``callspan.encloses_calls``; such a span is none either.
     """
-    attributes = span.attributes
-    return attributes is not None and find_reader(attributes) is not None
+    # The SDK's containers copy themselves many times faster than they answer look-ups.
+    copy = getattr(span.attributes, "copy", dict)
+    return find_reader(copy()) is not None
