@@ -15,6 +15,7 @@ from callspan.core.endpoints import place
 from callspan.core.model import Client, Endpoint, Hook, Operation, Parameters, Target
 from callspan.shapes.cohere.retrieval import RERANK
 from callspan.shapes.litellm import logged, request, result
+from callspan.shapes.litellm.messages import MESSAGES
 from callspan.shapes.openai.chat import CHAT
 from callspan.shapes.openai.completions import TEXT_COMPLETION
 from callspan.shapes.openai.embeddings import EMBEDDINGS
@@ -102,7 +103,12 @@ def _resolve(model: str, given: object) -> tuple[str, str]:
 
 CLIENT = Client(
     name="litellm",
-    targets=tuple(target for name, operation in _OPERATIONS.items() for target in _targets(name, operation)),
+    targets=(
+        *(target for name, operation in _OPERATIONS.items() for target in _targets(name, operation)),
+        Target("litellm", "anthropic_messages", MESSAGES, is_async=True),
+        Target("litellm.anthropic_interface.messages", "acreate", MESSAGES, is_async=True),
+        Target("litellm.anthropic_interface.messages", "create", MESSAGES, is_async=False),
+    ),
     endpoint=lambda _instance: _endpoint("", ""),
     by_call=_by_call,
     surroundings=request.surroundings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
@@ -12,7 +12,7 @@ from typing import Any
 
 import wrapt
 
-from callspan.core import guard, state, versions
+from callspan.core import aliases, guard, state, versions
 from callspan.core.managers import manager_wrapper
 from callspan.core.model import Client, Hook, Operation, Plugin, Target, Wrapper
 from callspan.core.shims import async_wrapper, choosing_wrapper, sync_wrapper
@@ -35,6 +35,7 @@ def patch(client: Client) -> None:
 
 
 def _patch(client: Client) -> None:
+    already = set(_patched)
     for target in _places(client):
         if target not in _hooked:
             _hooked.add(target)
@@ -46,6 +47,8 @@ def _patch(client: Client) -> None:
             wrapt.register_post_import_hook(partial(_on_import, client, target), target.module)
         elif target not in _patched and (module := sys.modules.get(target.module)) is not None:
             _on_import(client, target, module)
+    # Functions of modules that were loaded already: others may have imported them from there.
+    aliases.redirect((ours.__wrapped__, ours) for ours in _functions(set(_patched) - already))
 
 
 def unpatch(client: Client) -> None:
@@ -53,12 +56,14 @@ def unpatch(client: Client) -> None:
     with _lock:
         _wanted.pop(client.name, None)
         state.sending -= {client.name}
+        functions = [(ours, ours.__wrapped__) for ours in _functions(_patched.keys() & set(client.targets))]
         for target in reversed(_places(client)):
             if isinstance(target, Plugin):
                 if _patched.pop(target, None) is not None:
                     _unplug(client, target)
             else:
                 _take_off(target)
+        aliases.redirect(functions)
 
 
 @contextmanager
@@ -93,6 +98,11 @@ def _take_off(target: _Place) -> None:
         # Beneath somebody else's wrapper ours stays, and does nothing.
         if vars(owner).get(name) is wrapper:
             setattr(owner, name, wrapper.__wrapped__)
+
+
+def _functions(places: Iterable[_Place]) -> list[Any]:
+    """The wrappers of functions, which have names wherever they were imported; methods are found on their class."""
+    return [_patched[place][2] for place in places if isinstance(place, Target) and "." not in place.path]
 
 
 def _moves_aside(target: _Place) -> bool:

@@ -17,7 +17,7 @@ from callspan.core.call import Call, Unrecorded
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
-from callspan.core.streams import AsyncGenerator, AsyncStream, SyncGenerator, SyncStream, watch
+from callspan.core.streams import AsyncGenerator, AsyncStream, EitherStream, SyncGenerator, SyncStream, watch
 from callspan.core.telemetry import Telemetry
 
 _logger = logging.getLogger("callspan")
@@ -186,7 +186,7 @@ def _hand_over(client: Client, call: Call, result: Any) -> Any:
         if (http_response := client.raw_response(result)) is not None:
             call.read_headers(http_response.headers)
             raw.observe(call, http_response)
-        elif call.operation.stream is not None and (proxy := _proxy(type(result), call.is_async)) is not None:
+        elif call.operation.stream is not None and (proxy := _proxy(type(result))) is not None:
             accumulator = call.operation.stream(call)
             if (http_response := getattr(result, "response", None)) is not None:
                 call.read_headers(http_response.headers)
@@ -204,24 +204,15 @@ def _hand_over(client: Client, call: Call, result: Any) -> Any:
 
 
 # Asked once per type: attribute misses are slow on pydantic classes.
-_PROXIES: dict[tuple[type, bool], Callable[..., Any] | None] = {
-    (kind, is_async): proxy
-    for kind, proxy in ((GeneratorType, SyncGenerator), (AsyncGeneratorType, AsyncGenerator))
-    for is_async in (False, True)
-}
+_PROXIES: dict[type, Callable[..., Any] | None] = {GeneratorType: SyncGenerator, AsyncGeneratorType: AsyncGenerator}
 
 
-def _proxy(kind: type, is_async: bool) -> Callable[..., Any] | None:
-    """The proxy of a type of streams; None for a type of other results.
-
-    Where a type is a stream of either kind (LiteLLM's), the call says which one the application has.
-    """
-    key = kind, is_async
-    if key not in _PROXIES:
-        sync = hasattr(kind, "__next__")
-        stream = SyncStream if sync else None
-        _PROXIES[key] = AsyncStream if hasattr(kind, "__anext__") and (is_async or not sync) else stream
-    return _PROXIES[key]
+def _proxy(kind: type) -> Callable[..., Any] | None:
+    """The proxy of a type of streams; None for a type of other results."""
+    if kind not in _PROXIES:
+        ways = hasattr(kind, "__next__"), hasattr(kind, "__anext__")
+        _PROXIES[kind] = {(True, True): EitherStream, (True, False): SyncStream, (False, True): AsyncStream}.get(ways)
+    return _PROXIES[kind]
 
 
 # Kinds of arguments, by type: an SDK's mark for "not given", something that can be read only once, or a plain value.

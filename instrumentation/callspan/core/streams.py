@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -190,6 +190,46 @@ class AsyncStream(Proxy):  # type: ignore[misc]  # see Proxy
         result = await self.__wrapped__.close()
         self._self_call.end_stream("closed")
         return result
+
+    def __del__(self) -> None:
+        self._self_call.end_stream("abandoned")
+
+
+class EitherStream(Proxy):  # type: ignore[misc]  # see Proxy
+    """Proxy of a stream that can be read either way, and is its own iterator (LiteLLM's)."""
+
+    __enter__ = __exit__ = __aenter__ = __aexit__ = Absent()
+    __len__ = __getitem__ = None
+
+    def __init__(self, wrapped: Any, call: Call, accumulator: Accumulator) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+        self._self_chunks = _chunks(iter(wrapped), call, accumulator)
+        self._self_async_chunks = _async_chunks(aiter(wrapped), call, accumulator)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._self_chunks)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self._self_async_chunks.__anext__()
+
+    @property
+    def aclose(self) -> Callable[[], Awaitable[Any]]:
+        """Close the stream, where the library's own can be closed; the call ends with what has been read."""
+        close = self.__wrapped__.aclose
+
+        async def closing() -> Any:
+            result = await close()
+            self._self_call.end_stream("closed")
+            return result
+
+        return closing
 
     def __del__(self) -> None:
         self._self_call.end_stream("abandoned")

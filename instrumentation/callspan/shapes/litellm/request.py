@@ -38,6 +38,8 @@ _OF_MODELS = frozenset(
         # Responses
         *("input", "instructions", "include", "max_output_tokens", "previous_response_id", "conversation", "reasoning"),
         *("text", "truncation", "background", "max_tool_calls", "context_management", "text_format"),
+        # Messages
+        *("system", "stop_sequences", "container", "mcp_servers", "output_config", "output_format", "cache_control"),
         # embeddings, rerank
         *("dimensions", "encoding_format", "input_type", "query", "documents", "top_n", "rank_fields"),
         *("return_documents", "max_chunks_per_doc", "max_tokens_per_doc"),
