@@ -277,7 +277,7 @@ def test_an_embedding_of_openinference() -> None:
         "embedding.embeddings.1.embedding.vector": (0.5, 0.25, 0.125),
         "llm.token_count.prompt": 2,
     })  # fmt: skip
-    assert [message["content"] for message in payload["messages"]] == ["a", "b"]
+    assert payload["messages"] == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
     assert payload["prompt_tokens"] == 2
     assert "0.125" not in jsonio.dumps(payload)
 
@@ -327,5 +327,5 @@ def test_no_span_breaks_a_reader(mark: Mapping[str, Any], attributes: Mapping[st
 
 def test_each_reader_is_asked() -> None:
     """A dialect that no example here has would go unnoticed."""
-    examples = [OPENINFERENCE, OPENLLMETRY, OLDER, LITELLM, {names.GEN_AI_OPERATION_NAME: "chat"}]
+    examples: list[dict[str, Any]] = [OPENINFERENCE, OPENLLMETRY, OLDER, LITELLM, {names.GEN_AI_OPERATION_NAME: "chat"}]
     assert {find_reader(example) for example in examples} == set(READERS)

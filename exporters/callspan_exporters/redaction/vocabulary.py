@@ -58,6 +58,7 @@ _EXACT: Final[dict[str, Kind]] = {
             attr.CALLSPAN_CACHE_HIT,
             "gen_ai.conversation.compacted",
             "gen_ai.is_streaming",
+            "litellm.request.streaming",
             "gen_ai.openai.request.seed",
             "gen_ai.request.max_completion_tokens",
             "gen_ai.request.n",
@@ -129,6 +130,7 @@ _EXACT: Final[dict[str, Kind]] = {
             "graph.node.id",
             "graph.node.parent_id",
             "litellm.call_id",
+            "litellm.call_type",
             "langfuse.environment",
             "langfuse.release",
             "langfuse.version",
@@ -199,6 +201,10 @@ _EXACT: Final[dict[str, Kind]] = {
             "langfuse.trace.tags",
             "metadata.team_id",
             "metadata.team_alias",
+            "litellm.api_key.hash",
+            "litellm.end_user.id",
+            "litellm.team.alias",
+            "litellm.team.id",
         ),
         Kind.METADATA: (attr.CALLSPAN_METADATA, attr.CALLSPAN_HIDDEN_PARAMS, "metadata"),
         Kind.NUMBERS: (
@@ -245,7 +251,7 @@ _FAMILIES: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = tuple(
     (re.compile(pattern), kind)
     for pattern, kind in (
         (r"(gen_ai|llm|ai)\.usage\.", Kind.NUMBER),
-        (r"(gen_ai|llm|callspan)\.cost\.", Kind.NUMBER),
+        (r"(gen_ai|llm|litellm|callspan)\.cost\.", Kind.NUMBER),
         (r"llm\.token_count\.", Kind.NUMBER),
         (r"ai\.settings\.", Kind.NUMBER),
         (r"retrieval\.documents\.\d+\.document\.score$", Kind.NUMBER),
