@@ -22,10 +22,10 @@ from callspan_exporters.langfuse_call import LangfuseCall
 from callspan_exporters.langfuse_place import place
 from callspan_exporters.otlp_base import OTLPExporter, classify_otlp
 from callspan_exporters.otlp_spans import with_changes
+from callspan_exporters.own_calls import is_call
 from callspan_exporters.sampling import sampled
 from callspan_exporters.sink import Batching, Item, Outcome, Response, span_metadata
 from callspan_semconv import attributes as names
-from callspan_semconv import is_llm_span
 
 CLOUD: Final = "https://cloud.langfuse.com"
 _HOSTS: Final = ("LANGFUSE_OTEL_HOST", "LANGFUSE_HOST", "LANGFUSE_BASE_URL")
@@ -111,7 +111,7 @@ class LangfuseSpanExporter(OTLPExporter):
 
     def accepts(self, span: ReadableSpan) -> bool:
         """Every LLM call of a sampled share of traces; with ``span_scope="full"`` the other sampled spans too."""
-        if not self._enabled or not (is_llm_span(span) or (self._full and super().accepts(span))):
+        if not self._enabled or not (is_call(span) or (self._full and super().accepts(span))):
             return False
         return self._sample_rate >= 1 or sampled(place(span, span_metadata(span)).context.trace_id, self._sample_rate)
 

@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from callspan_exporters.memo import remember
-from callspan_semconv import StandardLoggingPayload, is_llm_span, jsonio, to_payload
+from callspan_exporters.own_calls import is_call
+from callspan_semconv import StandardLoggingPayload, jsonio, to_payload
 from callspan_semconv import attributes as names
 
 
@@ -162,7 +163,7 @@ class SinkExporter(SpanExporter, abc.ABC):
 
     def accepts(self, span: ReadableSpan) -> bool:
         """Whether this sink wants the span at all; by default every LLM call, sampled or not."""
-        return is_llm_span(span)
+        return is_call(span)
 
     @abc.abstractmethod
     def encode(self, items: Sequence[Item]) -> Iterable[Request]:

@@ -18,6 +18,7 @@ from callspan.core.errors import exchange_of, record_error
 from callspan.core.listeners import Moment
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
+from callspan_exporters import own_calls
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio, prices, secrets
 from callspan_semconv.record import USAGE_ATTRIBUTES, Usage
@@ -104,6 +105,7 @@ class Call:
             attributes=self._start,
         )
         self._start_ns = perf_counter_ns()
+        own_calls.remember(self.span.get_span_context().span_id)
         self.context: Context = quiet.beneath(set_span_in_context(self.span, parent))
         self.quiet = False
         self.attributes: dict[str, Any] = {
