@@ -42,6 +42,11 @@ def expand(value: Any, where: str) -> Any:
     return value if expanded == value else _Expanded(expanded)
 
 
+def refers(value: object) -> bool:
+    """Whether a text stands for environment variables, in whole or in part."""
+    return isinstance(value, str) and (_WHOLE.fullmatch(value) or _INSIDE.search(value)) is not None
+
+
 def _variable(name: str, where: str) -> str:
     value = os.environ.get(name)
     if value is None:

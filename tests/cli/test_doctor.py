@@ -66,6 +66,24 @@ def test_settings_with_their_origin(callspan: Command, hook: SinkServer) -> None
     assert [(sink["name"], sink["policy"], sink["reachable"]) for sink in report["sinks"]] == [("audit", "none", True)]
 
 
+def test_sinks_of_teams(callspan: Command, hook: SinkServer) -> None:
+    """Each by the sink's and the team's name, with its policy; one that cannot be made is a problem; no secret."""
+    team = {"team_id": "a", "turn_off_message_logging": True, "callback_settings": {"audit": webhook(hook)}}
+    langfuse = {"team_id": "b", "success_callback": ["langfuse"], "langfuse_secret_key": SECRETS[3]}
+    path = config(
+        callspan, {"callspan_settings": {"default_team_settings": [{**team, "callbacks": "audit"}, langfuse]}}
+    )
+    done = callspan("doctor", "--json", CALLSPAN_CONFIG=path)
+    known = {sink["name"]: (sink["policy"], sink["events"]) for sink in done.json["sinks"]}
+    assert known["audit@a"] == ("none", ["success", "failure"])
+    assert known["langfuse@b"] == (None, [])
+    settings = {each["name"]: each["value"] for each in done.json["settings"]}
+    assert settings["default_team_settings"] == ["a", "b"]
+    (problem,) = done.json["problems"]
+    assert "default_team_settings[1]: langfuse: langfuse: public_key is missing" in problem
+    assert SECRETS[3] not in done.out + done.err
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_no_secret_is_printed(callspan: Command, options: list[str]) -> None:
     """Neither headers, nor keys, nor the parts of URLs that may be one, also where they are the problem."""

@@ -1,20 +1,11 @@
 """Fixtures of the seed tests: those of set-up, and credentials for every service that the files name."""
 
-import weakref
-
 import pytest
 
-from callspan_exporters.delivery import live
 from tests.exporters.servers import SinkServer
 from tests.setup.conftest import clean_environment, nothing_installed, provider, server
 
 __all__ = ["clean_environment", "nothing_installed", "provider", "server"]
-
-
-@pytest.fixture(autouse=True)
-def no_other_pipelines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports are about this test's sinks alone."""
-    monkeypatch.setattr(live, "_pipelines", weakref.WeakSet())
 
 
 @pytest.fixture

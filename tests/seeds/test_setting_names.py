@@ -26,7 +26,8 @@ DOCUMENTED = """
     custom_prometheus_metadata_labels datadog_params datadog_llm_observability_params log_raw_request_response
     standard_logging_payload_excluded_fields global_disable_no_log_param langsmith_batch_size argilla_batch_size
     public_model_groups priority_reservation tag_budget_config ui_theme_config callback_settings
-    allow_dynamic_callback_disabling max_internal_user_budget internal_user_budget_duration default_max_internal_user_budget
+    allow_dynamic_callback_disabling max_internal_user_budget internal_user_budget_duration
+    default_max_internal_user_budget
 """
 SECTIONS = """
     model_list litellm_settings general_settings router_settings callback_settings environment_variables include

@@ -1,6 +1,7 @@
 """Fixtures of the set-up tests."""
 
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from callspan.setup import installation
+from callspan_exporters.delivery import live
 from tests.exporters.servers import SinkServer
 
 
@@ -27,8 +29,10 @@ def clean_environment(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test is a process of its own, as far as callspan's settings go."""
+    """Each test is a process of its own, as far as callspan's settings and reports go."""
     monkeypatch.setattr(installation, "_installed", None)
+    monkeypatch.setattr(live, "_pipelines", weakref.WeakSet())
+    monkeypatch.setattr(live, "_retired", {})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "configuration.md"
 BLOCKS = [
     block.split("```", maxsplit=1)[0]
-    for page in (PAGE, DOCS / "redaction.md")
+    for page in (PAGE, DOCS / "redaction.md", DOCS / "tenants.md")
     for block in page.read_text(encoding="utf-8").split("```yaml\n")[1:]
 ]
 

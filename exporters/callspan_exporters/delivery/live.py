@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from collections import Counter
@@ -39,11 +40,30 @@ class Pipeline(Protocol):
 
 # Weak: a processor lives as long as its provider. One fork hook for all, because hooks cannot be taken back.
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_retired: dict[str, SinkReport] = {}
+_retired_lock = threading.Lock()
 
 
 def register(pipeline: Pipeline) -> None:
     """Remember a processor for as long as somebody else does."""
     _pipelines.add(pipeline)
+
+
+def retire(pipeline: Pipeline, name: str) -> None:
+    """Let go of a processor that is shut down; its numbers go on under another name.
+
+    Args:
+        pipeline: which.
+        name: under which reports add it up with others.
+    """
+    _pipelines.discard(pipeline)
+    add(name, pipeline.report())
+
+
+def add(name: str, report: SinkReport) -> None:
+    """Add numbers to those that reports have under a name."""
+    with _retired_lock:
+        _retired[name] = _sum(_retired.get(name, SinkReport()), report)
 
 
 def expect_shutdown_of_all() -> None:
@@ -81,7 +101,7 @@ def shutdown(timeout_s: float) -> None:
 
 def reports() -> DeliveryReport:
     """The numbers of each sink now; sinks of the same name are added up."""
-    by_name: dict[str, SinkReport] = {}
+    by_name = dict(_retired)
     for pipeline in list(_pipelines):
         report = pipeline.report()
         by_name[pipeline.name] = _sum(by_name[pipeline.name], report) if pipeline.name in by_name else report
@@ -101,6 +121,9 @@ def _sum(a: SinkReport, b: SinkReport) -> SinkReport:
 
 
 def _renew_all_after_fork() -> None:
+    global _retired_lock  # noqa: PLW0603 - another thread may have held it
+    _retired_lock = threading.Lock()
+    _retired.clear()
     for pipeline in list(_pipelines):
         pipeline.renew_after_fork()
 

@@ -101,7 +101,7 @@ class DeliveryProcessor(SpanProcessor):
 
     def renew_after_fork(self) -> None:
         """Start with an empty queue, fresh locks and no thread; what the parent has queued is the parent's to send."""
-        self._counters = Counters(self._name)
+        self._counters = Counters(self._sink.name)
         self._queue = BoundedQueue(
             self._max_queue_items, self._max_queue_bytes, self._sink.batching, closed=self._shut_down
         )
@@ -179,12 +179,20 @@ class DeliveryProcessor(SpanProcessor):
         """
         if self._shut_down:
             return
-        self._shut_down = True
         now = time.monotonic()
         started = self._expected_at if now - self._expected_at < _SHUTDOWN_WINDOW_S else now
         live.expect_shutdown_of_all()
         allowed = self._shutdown_timeout_s if timeout_s is None else timeout_s
-        self._worker.close(max(started + allowed, now + _MIN_SHUTDOWN_S))
+        self._close(max(started + allowed, now + _MIN_SHUTDOWN_S))
+
+    def retire(self) -> None:
+        """The same for a sink that is not used any more, while the process and the other sinks go on."""
+        if not self._shut_down:
+            self._close(time.monotonic() + self._shutdown_timeout_s)
+
+    def _close(self, deadline: float) -> None:
+        self._shut_down = True
+        self._worker.close(deadline)
         self._sink.shutdown()
 
     def report(self) -> SinkReport:
@@ -194,7 +202,8 @@ class DeliveryProcessor(SpanProcessor):
     def _is_among(self, names: object, *, default: bool = False) -> bool:
         if not isinstance(names, (tuple, list)):
             return default
-        return self._name in names or self._sink.sink in names
+        # The name in reports, the one that everybody calls it, and its kind.
+        return not {self._name, self._sink.name, self._sink.sink}.isdisjoint(names)
 
     def _take(self, span: ReadableSpan) -> None:
         policy = self._policy.for_call(span) if self._policy is not None else None

@@ -8,13 +8,13 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from callspan_exporters.delivery import DeliveryProcessor
-from callspan_exporters.redaction.policy import Policy
+from callspan_exporters.delivery.queue import RedactionPolicy
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter, Verdict
 
 _MAX_ITEMS: Final = 10_000
 
 
-def hand_over(processor: SpanProcessor, policy: Policy) -> DeliveryProcessor:
+def hand_over(processor: SpanProcessor, policy: RedactionPolicy) -> DeliveryProcessor:
     """Make a worker in front of ``processor`` with a bounded queue; its thread starts with the first span."""
     sink = _ProcessorSink(processor)
     return _HandOver(sink, policy=policy, max_queue_items=_MAX_ITEMS)

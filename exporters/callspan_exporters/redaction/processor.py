@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from callspan_exporters.redaction.policy import Policy, report_failure
+from callspan_exporters.redaction.policy import report_failure
 
 if TYPE_CHECKING:  # loaded with the first masked span only
     from callspan_exporters.delivery import DeliveryProcessor
+    from callspan_exporters.delivery.queue import RedactionPolicy
 
 
 class RedactionProcessor(SpanProcessor):
@@ -30,7 +31,7 @@ class RedactionProcessor(SpanProcessor):
             application.
     """
 
-    def __init__(self, processor: SpanProcessor, policy: Policy) -> None:
+    def __init__(self, processor: SpanProcessor, policy: RedactionPolicy) -> None:
         self.failures: Counter[str] = Counter()
         self._processor = processor
         self._policy = policy

@@ -41,6 +41,10 @@ def configure(
     allow_callback_disabling: bool | None = None,
     global_disable_no_log_param: bool | None = None,
     disable_add_user_agent_to_request_tags: bool | None = None,
+    default_team_settings: Sequence[Mapping[str, Any]] | None = None,
+    default_key_settings: Sequence[Mapping[str, Any]] | None = None,
+    max_tenant_sinks: int | None = None,
+    tenant_idle_s: float | None = None,
     record_unsampled: bool | None = None,
     db: str | os.PathLike[str] | None = None,
     spool_dir: str | os.PathLike[str] | None = None,
@@ -78,6 +82,10 @@ def configure(
         allow_callback_disabling: whether a request may name sinks that do not get its calls.
         global_disable_no_log_param: requests may not ask to leave their calls unrecorded.
         disable_add_user_agent_to_request_tags: a request's user agent becomes no tags.
+        default_team_settings: sinks, credentials and policy per team.
+        default_key_settings: the same per API key of a gateway.
+        max_tenant_sinks: how many sinks of keys and teams are open at once.
+        tenant_idle_s: after how many seconds without a call one of them is closed.
         record_unsampled: false: payload sinks get only the calls that the trace sampler keeps.
         db: file of the ``local`` sink.
         spool_dir: folder of the dead letters.

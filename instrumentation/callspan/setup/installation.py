@@ -12,13 +12,18 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from callspan.errors import ConfigurationError, raise_all
 from callspan.setup import pipelines, processors, sampling, sinks
+from callspan.setup.routes import Routes, TenantPlan, check, policy_of
 from callspan.setup.settings import Loaded, Settings
 from callspan.setup.sinks import SinkPlan
+from callspan.setup.tenant_sinks import TenantSinks
+from callspan_exporters.delivery import DeliveryProcessor
 from callspan_exporters.sink import SinkExporter
 
 _logger = logging.getLogger("callspan")
 
 DEFAULT_SINK = "local"
+# A tenant's sink has a smaller queue than everybody's: there may be hundreds.
+_TENANT_SINKS_PER_SINK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Installation:
     settings: Settings
     standing: Standing
     pipelines: tuple[Pipeline, ...]
+    tenants: TenantSinks | None
 
 
 lock = threading.RLock()
@@ -88,20 +94,25 @@ def install(
     """
     global _installed  # noqa: PLW0603 - one process, one configuration
     settings, before = loaded.settings, _installed
-    built, problems = _build(_wanted(settings, standing), loaded)
+    routes = Routes.of_process(settings)
+    built, problems = _build(_wanted(settings, standing), loaded, routes)
     if strict and problems:
         _close(built)
         raise_all(problems)
     old = before.pipelines if before is not None else ()
-    gone = [*standing.replaces, *(each.processor for each in old)]
+    gone = [*standing.replaces, *_processors(before)]
+    tenants = _tenants(routes, loaded) if routes is not None else None
     if before is not None and before.provider is not provider:
         processors.change(before.provider, lambda known: _without(known, gone))
-    _put(provider, settings, built, gone)
-    payloads = any(isinstance(each.exporter, SinkExporter) for each in built)
+    ours = [*(each.processor for each in built), *([tenants] if tenants is not None else ())]
+    _put(provider, settings, routes, ours, gone)
+    payloads = tenants is not None or any(isinstance(each.exporter, SinkExporter) for each in built)
     sampling.record_unsampled(provider, on=settings.record_unsampled and payloads)
-    _installed = Installation(provider, settings, replace(standing, replaces=()), tuple(built))
+    _installed = Installation(provider, settings, replace(standing, replaces=()), tuple(built), tenants)
     _retire(standing.replaces, built)
     _close(old)
+    if before is not None and before.tenants is not None:
+        before.tenants.shutdown()
     return problems
 
 
@@ -116,25 +127,57 @@ def _wanted(settings: Settings, standing: Standing) -> list[SinkPlan]:
     return [sinks.plan_for(DEFAULT_SINK, settings)]
 
 
-def _build(plans: Iterable[SinkPlan], loaded: Loaded) -> tuple[list[Pipeline], list[ConfigurationError]]:
+def _processors(before: Installation | None) -> list[SpanProcessor]:
+    """What an earlier call has put on its provider."""
+    if before is None:
+        return []
+    return [*(each.processor for each in before.pipelines), *([before.tenants] if before.tenants is not None else ())]
+
+
+def _tenants(routes: Routes, loaded: Loaded) -> TenantSinks:
+    settings = loaded.settings
+
+    def make(each: TenantPlan) -> DeliveryProcessor:
+        check(each)
+        policy = policy_of(each, settings)
+        exporter = sinks.build(each.plan, loaded.file)
+        return pipelines.delivery(
+            each.plan, exporter, settings, policy=policy, name=each.name, share=_TENANT_SINKS_PER_SINK
+        )
+
+    return TenantSinks(
+        routes,
+        make,
+        max_open=settings.max_tenant_sinks,
+        idle_s=settings.tenant_idle_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+    )
+
+
+def _build(
+    plans: Iterable[SinkPlan], loaded: Loaded, routes: Routes | None
+) -> tuple[list[Pipeline], list[ConfigurationError]]:
     built: list[Pipeline] = []
     problems: list[ConfigurationError] = []
     for plan in plans:
         try:
             exporter = sinks.build(plan, loaded.file)
-            built.append(Pipeline(plan, exporter, pipelines.for_sink(plan, exporter, loaded.settings)))
+            built.append(Pipeline(plan, exporter, pipelines.for_sink(plan, exporter, loaded.settings, routes)))
         except ConfigurationError as error:  # noqa: PERF203 - one sink's error must not cost the others
             problems.append(error)
     return built, problems
 
 
 def _put(
-    provider: TracerProvider, settings: Settings, built: Sequence[Pipeline], gone: Sequence[SpanProcessor]
+    provider: TracerProvider,
+    settings: Settings,
+    routes: Routes | None,
+    ours: Sequence[SpanProcessor],
+    gone: Sequence[SpanProcessor],
 ) -> None:
     """Exchange the processors in one step, so that no span ends between the old ones and the new ones."""
-    ours = [each.processor for each in built]
     changed = processors.change(
-        provider, lambda known: [*(pipelines.guarded(each, settings) for each in _without(known, gone)), *ours]
+        provider, lambda known: [*(pipelines.guarded(each, settings, routes) for each in _without(known, gone)), *ours]
     )
     if not changed:
         _logger.warning(
@@ -143,7 +186,7 @@ def _put(
         )
         for processor in ours:
             provider.add_span_processor(processor)
-    processors.intercept(provider, lambda added: pipelines.guarded(added, settings))
+    processors.intercept(provider, lambda added: pipelines.guarded(added, settings, routes))
 
 
 def _without(known: Iterable[SpanProcessor], gone: Iterable[SpanProcessor]) -> list[SpanProcessor]:

@@ -124,6 +124,14 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        value = json.loads(value)
+    if not isinstance(value, (list, tuple)):
+        raise ValueError
+    return list(value)
+
+
 def _positive(value: Any) -> int:
     if isinstance(value, bool) or int(value) <= 0:
         raise ValueError
@@ -162,6 +170,7 @@ SINKS = Kind("a list of sink names (in code also exporters)", _sinks)
 HOSTS = Kind("true, false or a list of host names", _hosts)
 MAPPING = Kind("a mapping (in the environment: a JSON object)", _mapping, secret=True)
 MAPPINGS = Kind("a mapping of sink names to mappings (in the environment: a JSON object)", _mapping, secret=True)
+TENANTS = Kind("a list of mappings (in the environment: a JSON list)", _entries, secret=True)
 POLICY = Kind("none, full, mask or the name of one of `masks`", _name)
 MASKS = Kind("a mapping of names to masks (in the environment: a JSON object)", _mapping, secret=True)
 POSITIVE = Kind("a whole number above 0", _positive)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -18,6 +18,8 @@ from callspan.errors import ConfigurationError
 from callspan.setup import configfile, kinds, litellm_proxy
 from callspan.setup.configfile import Found
 from callspan.setup.kinds import Kind, SinkSettings, expanded
+from callspan.setup.tenants import KEY, TEAM, Tenant
+from callspan.setup.tenants import read as read_tenant
 from callspan_exporters import registry
 
 if TYPE_CHECKING:  # loads the SDK, which reading settings without masks does not need
@@ -145,6 +147,32 @@ class Settings:
     dynamodb_table_name: str | None = _setting(
         None, "CALLSPAN_DYNAMODB_TABLE_NAME", kinds.NAME, "The table of the `dynamodb` sink."
     )
+    default_team_settings: tuple[Tenant, ...] = _setting(
+        (),
+        "CALLSPAN_DEFAULT_TEAM_SETTINGS",
+        kinds.TENANTS,
+        "Sinks, credentials and policy per team; see [keys and teams](tenants.md).",
+        privacy=True,
+    )
+    default_key_settings: tuple[Tenant, ...] = _setting(
+        (),
+        "CALLSPAN_DEFAULT_KEY_SETTINGS",
+        kinds.TENANTS,
+        "The same per API key of a gateway; a key's settings count, its team's do not.",
+        privacy=True,
+    )
+    max_tenant_sinks: int = _setting(
+        256,
+        "CALLSPAN_MAX_TENANT_SINKS",
+        kinds.POSITIVE,
+        "How many sinks of keys and teams are open at once; the one unused for longest delivers and closes.",
+    )
+    tenant_idle_s: float = _setting(
+        300.0,
+        "CALLSPAN_TENANT_IDLE_S",
+        kinds.SECONDS,
+        "After how many seconds without a call a sink of a key or team delivers and closes.",
+    )
     record_unsampled: bool = _setting(
         True,
         "CALLSPAN_RECORD_UNSAMPLED",
@@ -211,10 +239,12 @@ def load(arguments: Mapping[str, object] | None = None, *, config_file: str | No
 
     Args:
         arguments: what code says, by setting; None counts as not said.
-        config_file: the file; default: ``CALLSPAN_CONFIG``.
+        config_file: the file; default: ``CALLSPAN_CONFIG``, and in the LiteLLM proxy the proxy's own.
     """
     path = config_file or os.environ.get("CALLSPAN_CONFIG") or litellm_proxy.config_file()
     file = configfile.read(path, tuple(FIELDS)) if path else configfile.ConfigFile()
+    if litellm_proxy.running():
+        litellm_proxy.keep_what_is_ours(file)
     reading = _Reading(path, problems=list(file.problems), privacy_unclear=bool(file.problems))
     reading.export(file.environment)
     reading.take_sinks(file.sinks)
@@ -239,8 +269,6 @@ def _from_environment() -> dict[str, Found]:
         for name, each in FIELDS.items()
         if os.environ.get(variable := each.metadata["variable"], "").strip()
     }
-    if litellm_proxy.running():
-        litellm_proxy.keep_what_is_ours(file)
 
 
 @dataclass(slots=True)
@@ -279,6 +307,8 @@ class _Reading:
                 self.take_sinks({sink: Found(entry, f"{found.where}.{sink}") for sink, entry in entries.items()})
             elif kind is kinds.MASKS:
                 self.take_masks(kind.read(expanded(found.value, found.where), found.where), found.where)
+            elif kind is kinds.TENANTS:
+                self.take_tenants(name, kind.read(found.value, found.where), found.where)
             elif kind is kinds.MAPPING:
                 self.values[name] = SinkSettings(kind.read(found.value, found.where), found.where)
             else:
@@ -303,12 +333,37 @@ class _Reading:
             with self.noting(privacy=True):
                 self.values["masks"][name] = masks.read(name, written, f"{where}.{name}", self.file)
 
+    def take_tenants(self, name: str, entries: Sequence[object], where: str) -> None:
+        """Take the entries of a list of tenants; a wrong one costs that tenant."""
+        tenants: dict[tuple[str, str], Tenant] = {}
+        for number, entry in enumerate(entries):
+            place = f"{where}[{number}]"
+            with self.noting(privacy=True):
+                tenant = read_tenant(entry, place, KEY if name == "default_key_settings" else TEAM)
+                if tenant is None:
+                    continue
+                if (tenant.known_by, tenant.value) in tenants:
+                    raise ConfigurationError(f"{place}: there is an entry for {tenant.value} already")
+                tenants[tenant.known_by, tenant.value] = tenant
+        self.values[name] = tuple(tenants.values())
+
+    def tenants(self) -> Iterator[Tenant]:
+        """All that were taken."""
+        for name in ("default_key_settings", "default_team_settings"):
+            yield from self.values.get(name, ())
+
     def check_redaction(self) -> None:
         """Refuse a policy that does not exist."""
-        if "redaction" not in self.values:
+        asked = [tenant.redaction for tenant in self.tenants() if tenant.redaction is not None]
+        if "redaction" not in self.values and not asked:
             return
         from callspan.setup.masks import policy_named  # noqa: PLC0415 - see `Policy` above
 
+        for found in asked:
+            with self.noting(privacy=True):
+                policy_named(found.value, found.where, self.values["masks"])
+        if "redaction" not in self.values:
+            return
         name = self.values.pop("redaction")
         with self.noting(privacy=True):
             policy_named(name, self.where["redaction"], self.values["masks"])
@@ -318,6 +373,7 @@ class _Reading:
         """Refuse an entry whose name is a misspelt sink's: what it says would be lost without a word."""
         lists = (self.values.get(name, ()) for name in ("callbacks", "success_callback", "failure_callback"))
         known = registry.names() | {entry for entries in lists for entry in entries if isinstance(entry, str)}
+        known |= {name for tenant in self.tenants() for name in tenant.events}
         for name, entry in self.values["callback_settings"].items():
             if name in known or "callback_type" in entry.values:
                 continue

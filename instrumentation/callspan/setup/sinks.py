@@ -14,12 +14,11 @@ from callspan.setup.configfile import Found
 from callspan.setup.imports import imported
 from callspan.setup.kinds import BOOLEAN, POLICY, SinkSettings, expanded
 from callspan.setup.settings import Settings
+from callspan.setup.tenants import FAILURE, SUCCESS
 from callspan_exporters import registry
 from callspan_exporters.sink import Batching
 from callspan_exporters.webhook_presets import PRESETS
 
-SUCCESS: Final = "success"
-FAILURE: Final = "failure"
 EVERYTHING: Final = frozenset({SUCCESS, FAILURE})
 
 # Keys of a sink's settings that are callspan's and not the exporter's.

@@ -9,6 +9,7 @@ from typing import Any
 from callspan.cli.doctor.canary import CanaryResult
 from callspan.cli.doctor.clients import ClientState
 from callspan.cli.doctor.sinks import DeadLetters, SinkState
+from callspan.setup.kinds import TENANTS
 from callspan.setup.settings import FIELDS, Loaded
 
 
@@ -58,6 +59,8 @@ def _shown(name: str, value: Any) -> Any:
         return {sink: sorted(entry.values) for sink, entry in value.items()}
     if name == "masks":
         return sorted(value)
+    if FIELDS[name].metadata["kind"] is TENANTS:
+        return [tenant.value for tenant in value]
     if FIELDS[name].metadata["kind"].secret:
         return None if value is None else sorted(value.values)
     if isinstance(value, tuple):

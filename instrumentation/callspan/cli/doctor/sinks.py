@@ -12,14 +12,18 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from opentelemetry.sdk.trace.export import SpanExporter
+
 from callspan.errors import ConfigurationError
 from callspan.setup import sinks
 from callspan.setup.installation import Pipeline
 from callspan.setup.policies import policy_for
+from callspan.setup.routes import Routes, TenantPlan, policy_of
 from callspan.setup.settings import Loaded, Settings
 from callspan_exporters.delivery.dead_letter import FILE_NAME
 from callspan_exporters.local import LocalSpanExporter
 from callspan_exporters.paths import state_dir
+from callspan_exporters.redaction import Policy
 from callspan_semconv import jsonio
 from callspan_semconv.secrets import scrub
 
@@ -71,11 +75,12 @@ class DeadLetters:
 
 
 def examine(pipelines: Sequence[Pipeline], loaded: Loaded, settings: Settings) -> list[SinkState]:
-    """Those in force, then those that the settings name but that could not be built."""
+    """Those in force, those that the settings name but that could not be built, and those of keys and teams."""
     working = [_state(pipeline, settings) for pipeline in pipelines]
     names = {state.name for state in working}
     broken = [_broken(plan, loaded) for plan in sinks.plans(loaded.settings) if plan.name not in names]
-    return [*working, *broken]
+    tenants = [_of_tenant(each, loaded) for each in Routes(loaded.settings).plans()]
+    return [*working, *broken, *tenants]
 
 
 def dead_letters(settings: Settings) -> DeadLetters:
@@ -96,12 +101,27 @@ def _sink_of(line: bytes) -> str:
 
 
 def _state(pipeline: Pipeline, settings: Settings) -> SinkState:
-    plan, exporter = pipeline.plan, pipeline.exporter
+    plan = pipeline.plan
+    return _described(plan.name, plan, pipeline.exporter, policy_for(settings, plan))
+
+
+def _of_tenant(each: TenantPlan, loaded: Loaded) -> SinkState:
+    """A sink that is made with its tenant's first call; here it is made to see whether it can be."""
+    try:
+        policy = policy_of(each, loaded.settings)
+        exporter = sinks.build(each.plan, loaded.file)
+    except ConfigurationError as error:
+        return SinkState(each.name, None, problem=scrub(str(error)))
+    exporter.shutdown()
+    return _described(each.name, each.plan, exporter, policy)
+
+
+def _described(name: str, plan: sinks.SinkPlan, exporter: SpanExporter, policy: Policy) -> SinkState:
     state = SinkState(
-        name=plan.name,
+        name=name,
         kind=type(exporter).__name__,
         events=tuple(sorted(plan.events, reverse=True)),
-        policy=policy_for(settings, plan).name,
+        policy=policy.name,
     )
     endpoint = getattr(exporter, "endpoint", None)
     if isinstance(exporter, LocalSpanExporter):
