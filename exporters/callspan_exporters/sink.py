@@ -47,13 +47,15 @@ class Item:
 
 
 def span_metadata(span: ReadableSpan) -> Mapping[str, Any]:
-    """The span's ``callspan.metadata``; absent or malformed counts as nothing."""
-    text = (span.attributes or {}).get(names.CALLSPAN_METADATA)
+    """The span's ``callspan.metadata``, and with it the ``raw_request``; absent or malformed counts as nothing."""
+    attributes = span.attributes or {}
+    text, raw_request = attributes.get(names.CALLSPAN_METADATA), attributes.get(names.CALLSPAN_RAW_REQUEST)
     try:
-        metadata = jsonio.loads(text) if isinstance(text, str) else None
+        said = jsonio.loads(text) if isinstance(text, str) else None
     except ValueError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
+        said = None
+    metadata = said if isinstance(said, dict) else {}
+    return metadata if raw_request is None else {**metadata, "raw_request": raw_request}
 
 
 class CannotEncodeError(ValueError):

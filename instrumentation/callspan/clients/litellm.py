@@ -11,8 +11,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from callspan.core import state
 from callspan.core.endpoints import place
 from callspan.core.model import Client, Endpoint, Hook, Operation, Parameters, Target
+from callspan.core.propagation import Propagation, merged_into
 from callspan.shapes.cohere.retrieval import RERANK
 from callspan.shapes.litellm import logged, request, result
 from callspan.shapes.litellm.messages import MESSAGES
@@ -71,11 +73,13 @@ def _targets(name: str, operation: Operation) -> tuple[Target, Target]:
 
 
 @lru_cache(maxsize=1024)
-def _endpoint(provider: str, url: str) -> Endpoint:
+def _endpoint(provider: str, url: str, propagation: Propagation | None = None) -> Endpoint:
     known = {attr.GEN_AI_PROVIDER_NAME: current_name(provider)} if provider else {}
     where = place(url) if url else {}
-    # What goes out is LiteLLM's to add to, or beneath it the client's that sends it.
-    return Endpoint(current_name(provider), where.get(attr.SERVER_ADDRESS, ""), {**known, **where}, forwards=False)
+    address = where.get(attr.SERVER_ADDRESS, "")
+    # As LiteLLM's own setting of that name has it, only where asked: not every provider takes headers.
+    forwards = propagation is not None and propagation.asks(address)
+    return Endpoint(current_name(provider), address, {**known, **where}, forwards=forwards)
 
 
 def _by_call(_nowhere: Endpoint, _instance: Any, parameters: Parameters) -> tuple[Endpoint, Parameters]:
@@ -83,7 +87,8 @@ def _by_call(_nowhere: Endpoint, _instance: Any, parameters: Parameters) -> tupl
     url = parameters.get("api_base") or parameters.get("base_url")
     model = parameters.get("model")
     provider, name = _resolve(model, parameters.get("custom_llm_provider")) if isinstance(model, str) else ("", model)
-    return _endpoint(provider, url if isinstance(url, str) else ""), {**parameters, "model": name}
+    propagation = state.telemetry.propagation if state.telemetry is not None else None
+    return _endpoint(provider, url if isinstance(url, str) else "", propagation), {**parameters, "model": name}
 
 
 def _resolve(model: str, given: object) -> tuple[str, str]:
@@ -111,7 +116,11 @@ CLIENT = Client(
     ),
     endpoint=lambda _instance: _endpoint("", ""),
     by_call=_by_call,
+    with_headers=merged_into("extra_headers"),
     surroundings=request.surroundings,
     arguments=request.with_call_id,
-    hooks=(Hook("litellm.utils", "function_setup", logged.when_made),),
+    hooks=(
+        Hook("litellm.utils", "function_setup", logged.when_made),
+        Hook("litellm.router", "Router._update_kwargs_before_fallbacks", request.mark_trace_id),
+    ),
 )

@@ -44,10 +44,17 @@ class Propagation:
         """Whether a request to ``host`` may carry the trace context."""
         return self._decide(host)
 
+    def asks(self, host: str) -> bool:
+        """Whether the operator asked for ``host`` to get it: every host, or this one by name."""
+        return self._all or self._is_named(host)
+
     def _allows(self, host: str) -> bool:
         if self._all or self._none or not host:
             return self._all
-        return is_private_host(host) or any(host == name or host.endswith("." + name) for name in self._hosts)
+        return is_private_host(host) or self._is_named(host)
+
+    def _is_named(self, host: str) -> bool:
+        return any(host == name or host.endswith("." + name) for name in self._hosts)
 
 
 def merged_into(parameter: str) -> Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]:

@@ -38,6 +38,12 @@ def details(call: Call) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def api_base(call: Call) -> object:
+    """Where the call went, if that is noted."""
+    parameters = details(call).get("litellm_params")
+    return parameters.get("api_base") if isinstance(parameters, Mapping) else None
+
+
 def breakdown(call: Call) -> Mapping[str, Any]:
     """The components of the call's cost, once it is priced."""
     found = getattr(_objects.get(call), "cost_breakdown", None)

@@ -63,6 +63,15 @@ _NOT_METADATA = frozenset(
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _METADATA = ("metadata", "litellm_metadata")
 
+_TRACE_ID = "litellm_trace_id"
+
+
+class _MadeUp(str):
+    """A trace id of the router's own: it holds attempts together that belong to no trace of OpenTelemetry's."""
+
+    __slots__ = ()
+
+
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -90,9 +99,21 @@ def surroundings(parameters: Parameters, parent: Context, said: CallContext) -> 
     if headers and not get_current_span(parent).get_span_context().is_valid:
         parent = _propagator.extract({name.lower(): value for name, value in headers.items()}, parent)
     fields = {**parameters, **{name: _metadata(parameters.get(name)) for name in _METADATA}}
+    if isinstance(parameters.get(_TRACE_ID), _MadeUp) and get_current_span(parent).get_span_context().is_valid:
+        del fields[_TRACE_ID]
     # Whoever calls LiteLLM's functions is the gateway, or the application itself.
     asked = directives.read(headers, fields, replace(state.leave(), identity=True))
     return parent, context(**asked).merged(said) if asked else said
+
+
+def mark_trace_id(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A wrapper for the router's method that makes up a trace id for a call that has none."""
+    parameters = kwargs.get("kwargs")
+    makes_one_up = isinstance(parameters, dict) and _TRACE_ID not in parameters
+    result = wrapped(*args, **kwargs)
+    if makes_one_up and isinstance(made_up := parameters.get(_TRACE_ID), str):
+        parameters[_TRACE_ID] = _MadeUp(made_up)
+    return result
 
 
 def _headers(parameters: Parameters) -> dict[str, str]:

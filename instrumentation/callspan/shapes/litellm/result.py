@@ -32,7 +32,8 @@ def read_around(call: Call, result: Any) -> None:
     hidden = hidden_params(result) or hidden_params(getattr(result, "completion_stream", None))
     noted = logged.details(call)
     _read_provider(call, hidden.get("custom_llm_provider") or noted.get("custom_llm_provider"))
-    _read_place(call, hidden.get("api_base") or fields(noted.get("litellm_params")).get("api_base"))
+    # What it notes beside the answer is the provider's usual address, wherever the call went.
+    _read_place(call, logged.api_base(call) or hidden.get("api_base"))
     _read_hidden(call, hidden)
     if hidden.get("cache_hit") is True:
         _read_cache(call, hidden)
