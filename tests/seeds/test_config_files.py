@@ -99,7 +99,7 @@ def test_its_sinks_get_the_calls(
         monkeypatch.setenv("OTEL_HEADERS", "x-honeycomb-team=<your-api-key>")
     callspan.configure(
         callback_settings={"azure_storage": {"endpoint": server.url}},  # the one address that no variable holds
-        config_file=_local(name, server, tmp_path),
+        config_file=local(name, server, tmp_path),
         tracer_provider=provider,
         instrument=False,
     )
@@ -114,12 +114,12 @@ def test_settings_of_a_webhook_are_used(
     """The name is the reader's own; headers, events, batches and format are optional."""
     sink = ONLY_SETTINGS[name]
     callspan.configure(
-        callbacks=[sink], config_file=_local(name, server, tmp_path), tracer_provider=provider, instrument=False
+        callbacks=[sink], config_file=local(name, server, tmp_path), tracer_provider=provider, instrument=False
     )
     assert _made_and_delivered(provider) == {sink: BOTH}
 
 
-def _local(name: str, server: SinkServer, folder: Path) -> Path:
+def local(name: str, server: SinkServer, folder: Path) -> Path:
     """The file with the recorder's address in place of every other."""
     text = (FILES / f"{name}.yaml").read_text(encoding="utf-8")
     for address in _ADDRESSES:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from callspan_exporters.redaction.parts import Parts
 from callspan_semconv import jsonio
+from callspan_semconv.attributes import REDACTED
 
 _PREFIX: Final = "user_api_key"
 _ATTRIBUTE: Final = re.compile(rf"(?:metadata\.|litellm\.metadata\.)?{_PREFIX}|litellm\..*api_key")
@@ -57,4 +58,14 @@ def _without_keys(value: Any) -> Any:
         return {key: _without_keys(item) for key, item in value.items() if not str(key).startswith(_PREFIX)}
     if isinstance(value, (list, tuple)):
         return type(value)(map(_without_keys, value))
-    return value
+    return _without_keys_inside(value) if isinstance(value, str) and _PREFIX in value else value
+
+
+def _without_keys_inside(text: str) -> str:
+    """Metadata within metadata, as text: parsed and cleaned, or withheld where nobody can parse it."""
+    if text[:1] not in {"{", "["}:
+        return text
+    try:
+        return jsonio.dumps(_without_keys(jsonio.loads(text)))
+    except ValueError:
+        return REDACTED
