@@ -136,7 +136,7 @@ async def test_baggage(said: Any, spans: Spans, either: Any) -> None:
     """What OpenTelemetry has taken from a request: its session, unless the application names one, and a policy."""
     token = attach(set_baggage("session.id", "s-1", set_baggage("callspan.redact", "none")))
     with context(**said):
-        await call(either)
+        await call(either, extra_body={"turn_off_message_logging": False})
     detach(token)
     span = spans.one()
     assert span[attr.GEN_AI_CONVERSATION_ID] == said.get("session_id", "s-1")

@@ -1,6 +1,7 @@
 """The ASGI middleware, under a real server: what a web request says holds for the calls made for it."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import httpx
+import openai
 import pytest
 from fastapi.responses import JSONResponse
 from opentelemetry import trace
@@ -18,8 +20,9 @@ from opentelemetry.trace import SpanKind
 from callspan.call_context import EMPTY, current_context
 from callspan.cli.fake_openai import FakeOpenAI
 from callspan.middleware import ASGIMiddleware
+from callspan.middleware.requests import Calls
 from callspan_semconv import attributes as attr
-from tests.instrumentation.support import Spans
+from tests.instrumentation.support import MODEL, Spans, user
 from tests.instrumentation.web import CALLER, TRACE, TRACEPARENT, Service, place, serve
 
 
@@ -87,21 +90,30 @@ def test_what_responses_say(serving: Any, spans: Spans) -> None:
     assert one.headers["x-litellm-call-id"] == spans.one()[attr.CALLSPAN_CALL_ID]
     cost = spans.take()[attr.CALLSPAN_COST_TOTAL]
     assert one.headers["x-litellm-response-cost"] == repr(cost)
-    two = post(address + "/ask", body={"calls": 2})
+    two = post(address + "/ask", body={"texts": ["Hi"] * 2})
     ids = [(span.attributes or {})[attr.CALLSPAN_CALL_ID] for span in spans.all]
     assert two.headers["x-litellm-call-id"].split(", ") == ids
     assert float(two.headers["x-litellm-response-cost"]) == pytest.approx(2 * cost)
     for response in (post(address + "/none"), post(serving(response_headers=False) + "/ask")):
         assert not [name for name in response.headers if "litellm" in name]
-    many = post(address + "/ask", body={"calls": 33})
+    many = post(address + "/ask", body={"texts": ["Hi"] * 33})
     assert "x-litellm-call-id" not in many.headers
 
 
-def test_a_cost_that_nobody_knows(serving: Any, spans: Spans) -> None:
-    """A call without usage has an id, and no cost rather than a wrong one."""
-    response = post(serving() + "/ask", body={"text": "!no-usage"})
-    assert response.headers["x-litellm-call-id"] == spans.one()[attr.CALLSPAN_CALL_ID]
+@pytest.mark.parametrize("texts", [["!no-usage"], ["Hi", "!no-usage"]])
+def test_a_cost_that_nobody_knows(texts: list[str], serving: Any, spans: Spans) -> None:
+    """Of a call without usage the id is told, and no cost rather than a wrong one."""
+    response = post(serving() + "/ask", body={"texts": texts})
+    assert len(response.headers["x-litellm-call-id"].split(",")) == len(texts)
     assert "x-litellm-response-cost" not in response.headers
+
+
+def test_ids_that_no_header_may_hold() -> None:
+    """An id that a client has chosen cannot add headers of its own."""
+    call: Any = type("Call", (), {"call_id": "a\r\nset-cookie: b", "attributes": {}})()
+    calls = Calls()
+    calls.begun(call)
+    assert calls.headers() == {}
 
 
 @pytest.mark.parametrize("way", ["/thread", "/background", "/raises"])
@@ -198,6 +210,29 @@ def test_bodies_arrive_whole(size: int, content_type: str, chunked: bool, servin
     body: Any = (content[start : start + 9_999] for start in range(0, size, 9_999)) if chunked else content
     response = httpx.post(serving(read_body=True) + "/none", content=body, headers={"content-type": content_type})
     assert response.json() == {"bytes": size}
+
+
+async def test_bodies_in_pieces(spans: Spans, client: openai.OpenAI) -> None:
+    """A body that comes in several pieces is read as a whole; one that does not end is not waited for."""
+    pieces = [json.dumps({"tags": ["t"]}).encode(), b" " * 400_000]
+    received = 0
+
+    async def receive(*_message: Any) -> Any:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": pieces[min(received, 2) - 1], "more_body": received != last}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        client.chat.completions.create(model=MODEL, messages=user("Hi"))
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+    last = 2
+    await ASGIMiddleware(app, read_body=True)(scope, receive, receive)
+    assert spans.take()[attr.CALLSPAN_TAGS] == ("t",)
+    received, last = 0, -1
+    await ASGIMiddleware(app, read_body=True)(scope, receive, receive)
+    assert attr.CALLSPAN_TAGS not in spans.one().attributes
+    assert received == 4
 
 
 async def test_other_events_pass(spans: Spans) -> None:

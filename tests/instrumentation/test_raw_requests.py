@@ -165,6 +165,28 @@ def test_uploads(spans: Spans, client: openai.OpenAI) -> None:
     assert "--data-raw" not in command
 
 
+def test_requests_that_are_not_the_calls_own(spans: Spans, fake_openai: FakeOpenAI) -> None:
+    """What a hook of the application's sends elsewhere in the middle of the call is not taken for its request."""
+
+    def hook(_response: Any) -> None:
+        httpx.get(fake_openai.url.replace("127.0.0.1", "localhost") + "/token")
+
+    with (
+        httpx.Client(event_hooks={"response": [hook]}) as http_client,
+        openai.OpenAI(base_url=fake_openai.base_url, api_key="k", http_client=http_client) as client,
+        context(log_raw_request=True),
+    ):
+        client.chat.completions.create(model=MODEL, messages=user("Hi"))
+    assert [request.path for request in fake_openai.requests] == ["/v1/chat/completions", "/token"]
+    assert f"{fake_openai.base_url}/chat/completions" in spans.one()[attr.CALLSPAN_RAW_REQUEST]
+
+
+def test_secrets_in_escapes() -> None:
+    """JSON may spell a key in ways that no pattern knows."""
+    command = curl.command("POST", "http://a/", [], rb'{"a": "\u0073k-canary0123456789abcdef", "b": "kept"}')
+    assert command.endswith("""--data-raw '{"a":"[secret]","b":"kept"}'""")
+
+
 def test_long_bodies() -> None:
     """A body of megabytes is no text to read."""
     command = curl.command("POST", "http://a/", [], b"a" * (curl.MAX_BODY_BYTES + 1))

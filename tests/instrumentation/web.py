@@ -48,8 +48,8 @@ class Service:
 
     async def ask(self, request: Request) -> JSONResponse:
         body = await request.json()
-        for _ in range(body.get("calls", 1)):
-            await self.call(body.get("text", "Hi"))
+        for text in body.get("texts", [body.get("text", "Hi")]):
+            await self.call(text)
         return JSONResponse({"body": body})
 
     def thread(self) -> None:

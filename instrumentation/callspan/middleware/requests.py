@@ -55,11 +55,10 @@ class Calls:
     def __init__(self) -> None:
         self._places: WeakKeyDictionary[Call, int] = WeakKeyDictionary()
         self._known: list[tuple[str, float | None]] = []
-        self._told = False
 
     def begun(self, call: Call) -> None:
-        """Note the call, unless the response has begun."""
-        if not self._told and len(self._known) <= _MAX_CALLS:
+        """Note the call, unless there are too many."""
+        if len(self._known) <= _MAX_CALLS:
             self._places[call] = len(self._known)
             self._known.append((call.call_id, None))
 
@@ -80,7 +79,6 @@ class Calls:
 
     def headers(self) -> dict[str, str]:
         """The response's headers: the ids of the calls, and the sum of their costs if each is known by now."""
-        self._told = True
         costs: dict[str, list[float]] = {}
         for call_id, cost in self._known:
             costs.setdefault(call_id, []).extend(() if cost is None else (cost,))
