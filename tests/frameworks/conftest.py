@@ -6,6 +6,7 @@ from callspan.cli.fake_openai import FakeOpenAI
 from tests.instrumentation import anthropic_server
 from tests.instrumentation.conftest import (  # noqa: F401 - fixtures
     _server,
+    client,
     context_is_restored,
     exported,
     fake_openai,

@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -188,9 +189,21 @@ async def test_agents_in_agents(spans: Spans, model: Any) -> None:
 
 async def test_without_a_name(spans: Spans, model: Any) -> None:
     """An agent or a graph that was given no name has none: the framework's default is not one."""
-    await agent(model).ainvoke(prompt("Hello"))
-    StateGraph(MessagesState).add_node("all", lambda state: {}).add_edge(START, "all").compile().invoke(prompt("Hi"))
-    assert tree(spans) == ["invoke_agent", f"  {CHAT}", "invoke_workflow"]
+    graph = StateGraph(MessagesState).add_node("all", lambda state: {}).add_edge(START, "all").compile()
+
+    def walk(text: str) -> str:
+        """Walks a graph, which is no agent though an agent's tool runs it."""
+        return str(graph.invoke(prompt(text))["messages"][-1].content)
+
+    await agent(model, walk).ainvoke(prompt("Hello"))
+    graph.invoke(prompt("Hi"))
+    assert tree(spans) == ["invoke_agent", f"  {CHAT}", f"  {CHAT}", "  execute_tool walk", "invoke_workflow"]
+
+
+async def test_agent_with_the_name_of_its_node(spans: Spans, model: Any) -> None:
+    """It is one agent: what a node inherits of it is not another."""
+    await agent(model, name="model").ainvoke(prompt("Hello"))
+    assert tree(spans) == ["invoke_agent model", f"  {CHAT}"]
 
 
 def failing(handle: Any) -> Any:
@@ -224,6 +237,7 @@ async def test_tool_whose_failure_the_model_is_told(spans: Spans, model: Any) ->
 
 async def test_tool_that_is_cancelled(spans: Spans) -> None:
     """The framework says nothing of it: the span ends all the same, and nothing stays current."""
+    before = get_current()
     begun = asyncio.Event()
 
     async def wait(text: str) -> str:
@@ -232,18 +246,32 @@ async def test_tool_that_is_cancelled(spans: Spans) -> None:
         await asyncio.Event().wait()
         return text
 
-    tool = StructuredTool.from_function(coroutine=wait, name="wait", description="Waits.")
-
-    async def run() -> None:
-        running = asyncio.ensure_future(tool.ainvoke({"text": "x"}))
+    async def cancel(task: Any) -> None:
         await begun.wait()
-        running.cancel()
-        await running
+        task.cancel()
 
+    cancelling = asyncio.ensure_future(cancel(asyncio.current_task()))
     with pytest.raises(asyncio.CancelledError):
-        await run()
+        await StructuredTool.from_function(coroutine=wait).ainvoke({"text": "x"})
+    await cancelling
+    assert get_current() == before
     assert tree(spans) == ["execute_tool wait"]
     assert named(spans, "execute_tool wait")[attr.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_tool_alone(way: str, spans: Spans) -> None:
+    """A tool that the application runs itself, one inside the other; afterwards nothing is current."""
+    inner = StructuredTool.from_function(whisper)
+
+    def around(text: str) -> str:
+        """Around."""
+        return str(inner.invoke({"text": text}))
+
+    before = get_current()
+    assert await result_of(getattr(StructuredTool.from_function(around), way)({"text": "A"})) == "a"
+    assert get_current() == before
+    assert tree(spans) == ["execute_tool around", "  execute_tool whisper"]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
@@ -290,18 +318,53 @@ async def test_calls_between_the_chunks_of_a_stream(spans: Spans, model: Any) ->
     assert tree(spans) == [CHAT, "invoke_workflow RunnableSequence", f"  {CHAT}"]
 
 
-async def test_config_passed_on_by_hand(spans: Spans, model: Any) -> None:
+def in_a_thread(work: Any) -> Any:
+    """What ``work`` returns in a thread, where nothing is current."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def test_config_passed_on_by_hand(spans: Spans, tracer_provider: TracerProvider, model: Any) -> None:
     """In a thread nothing is current: the config that the application passes says where a call belongs."""
 
     def step(word: str, config: Any) -> str:
-        found: list[Any] = []
-        thread = threading.Thread(target=lambda: found.append(model.invoke(f"!say {word}", config)))
-        thread.start()
-        thread.join()
-        return str(found[0].content)
+        return str(in_a_thread(lambda: model.invoke(f"!say {word}", config)).content)
 
-    assert RunnableLambda(step).invoke("one") == "one"
-    assert tree(spans) == ["invoke_workflow step", f"  {CHAT}"]
+    with tracer_provider.get_tracer("app").start_as_current_span("request"):
+        assert RunnableLambda(step).invoke("one") == "one"
+    assert tree(spans) == ["request", "  invoke_workflow step", f"    {CHAT}"]
+
+
+def test_config_of_another_run(spans: Spans, model: Any) -> None:
+    """It goes before the run that is current."""
+
+    def outer(word: str, config: Any) -> str:
+        inner = RunnableLambda(lambda word: model.invoke(f"!say {word}", config))
+        return str(in_a_thread(lambda: inner.with_config(run_name="inner").invoke(word)).content)
+
+    assert RunnableLambda(outer).invoke("one") == "one"
+    assert tree(spans) == ["invoke_workflow inner", "invoke_workflow outer", f"  {CHAT}"]
+
+
+def test_chain_between_the_chunks_of_a_model(spans: Spans, model: Any, client: Any) -> None:
+    """What it does belongs to it, not to the model that is being read."""
+
+    def step(word: str) -> str:
+        messages: Any = [{"role": "user", "content": word}]
+        return str(client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content)
+
+    chunks = model.stream("!say one")
+    next(chunks)
+    RunnableLambda(step).invoke("two")
+    list(chunks)
+    assert tree(spans) == [CHAT, "invoke_workflow step", f"  {CHAT}"]
+
+
+def test_pieces_of_chains_alone(spans: Spans) -> None:
+    """A prompt or a parser is no workflow."""
+    messages = ChatPromptTemplate.from_messages([("user", "{word}")]).invoke({"word": "one"}).to_messages()
+    StrOutputParser().invoke(messages[0])
+    assert not spans.all
 
 
 def test_run_that_nobody_ends(spans: Spans) -> None:

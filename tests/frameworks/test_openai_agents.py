@@ -192,6 +192,26 @@ async def test_agent_as_tool(spans: Spans, model: Any) -> None:
     ]
 
 
+async def test_langchain_inside(spans: Spans, model: Any, client: Any) -> None:
+    """A chain in a tool, and an agent in that chain: each call is in the innermost."""
+    runnables = pytest.importorskip("langchain_core.runnables", reason="LangChain is absent")
+    inner = agents.Agent(name="Inner", model=model)
+
+    async def step(text: str) -> str:
+        await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}])
+        return str(await run(inner, text))
+
+    async def chain(text: str) -> str:
+        """Runs a chain."""
+        return str(await runnables.RunnableLambda(step).ainvoke(text))
+
+    await run(agents.Agent(name="Outer", model=model, tools=[tool(chain)]), "Hello")
+    assert tree(spans) == [
+        *(FLOW, "  invoke_agent Outer", f"    {CHAT}", f"    {CHAT}", "    execute_tool chain"),
+        *("      invoke_workflow step", f"        {CHAT}", "        invoke_agent Inner", f"          {CHAT}"),
+    ]
+
+
 async def test_two_runs_in_one_trace(spans: Spans, model: Any) -> None:
     """The application's own ``trace`` holds both, also as tasks."""
     agent = agents.Agent(name="A", model=model)

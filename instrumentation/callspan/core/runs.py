@@ -70,7 +70,7 @@ def forget(framework: str) -> None:
 
 def surroundings(context: Context, said: CallContext) -> tuple[Context, CallContext]:
     """Parent and call context of a call made right here, as the frameworks around it see them."""
-    run = _innermost() if _locators else None
+    run = innermost() if _locators else None
     if run is None:
         return context, said
     if run.conversation_id is not None and attr.GEN_AI_CONVERSATION_ID not in said.attributes:
@@ -78,15 +78,25 @@ def surroundings(context: Context, said: CallContext) -> tuple[Context, CallCont
     return run.inside(context), said
 
 
-def _innermost() -> Run | None:
-    """The run begun last, of those that frameworks inside one another name."""
+def innermost(besides: str | None = None) -> Run | None:
+    """The run right around this code: the one begun last, of those that the frameworks name.
+
+    Args:
+        besides: a framework that is not asked.
+    """
     found = None
     for framework, locator in list(_locators.items()):
+        if framework == besides:
+            continue
         try:
-            run = locator()
+            found = later(found, locator())
         except Exception as error:  # noqa: BLE001 - the boundary to the framework: the call is recorded all the same
             guard.report(f"{framework}.locate", error)
-            continue
-        if run is not None and (found is None or run.order > found.order):
-            found = run
     return found
+
+
+def later(one: Run | None, other: Run | None) -> Run | None:
+    """The one that was begun later, and so is inside the other."""
+    if one is None or other is None:
+        return one or other
+    return one if one.order > other.order else other

@@ -20,10 +20,9 @@ from callspan.core import guard
 class Frame:
     """Around one call of the method that runs a tool."""
 
-    __slots__ = ("_attached", "_before", "_end", "_entered", "_outer")
+    __slots__ = ("_attached", "_before", "_end", "_entered")
 
     def __init__(self) -> None:
-        self._outer: Frame | None = None
         self._before: Context | None = None
         self._attached: Context | None = None
         self._end: Callable[[BaseException], None] | None = None
@@ -49,7 +48,6 @@ class Frame:
             attach(self._attached)
 
     def __enter__(self) -> Frame:
-        self._outer = _frame.get()
         _frame.set(self)
         return self
 
@@ -59,7 +57,7 @@ class Frame:
         self._entered = True
         # A coroutine that is thrown away ends in another context, which is not ours to change.
         if _frame.get() is self:
-            _frame.set(self._outer)
+            _frame.set(None)
         if self._before is not None and get_current() is self._attached:
             attach(self._before)
         if error is not None and self._end is not None:

@@ -167,18 +167,12 @@ class Callbacks:
         Python before 3.11, where the application passes the config on by hand.
         """
         self._begin(run_id, parent_run_id, metadata)
-        _model.set(run_id.int)
+        _model.set(run_id.int)  # and never reset, which another context could not: it names nothing once the run ended
 
     on_llm_start = on_chat_model_start
 
-    @hook
-    def on_llm_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        """It has answered, or failed."""
-        if _model.get() == run_id.int:
-            _model.set(None)
-        self._end(run_id)
-
-    on_llm_error = on_llm_end
+    on_llm_end = on_chain_end
+    on_llm_error = on_chain_error
 
     @hook
     def on_retriever_start(
@@ -201,10 +195,7 @@ class Callbacks:
 
     def here(self) -> runs.Run | None:
         """The run that a model call made here belongs to."""
-        model, step = self._runs.get(_model.get()), self._runs.get(_current())
-        if model is None or step is None:
-            return model or step
-        return model if model.order > step.order else step
+        return runs.later(self._runs.get(_model.get()), self._runs.get(_current()))
 
     def _begin(self, run_id: UUID, parent_run_id: UUID | None, metadata: Mapping[str, Any] | None) -> int | None:
         """A run begins; the key of the one around it.

@@ -13,10 +13,9 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
 from callspan.call_context import current_context
-from callspan.core import guard, state
+from callspan.core import guard, runs, state
 from callspan.core.errors import record_error
 from callspan.core.quiet import silenced
-from callspan.core.runs import Run
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio, secrets
 
@@ -59,16 +58,17 @@ class Runs:
 
     def __init__(self, framework: str) -> None:
         self._framework = framework
-        self._open: dict[Hashable, Run] = {}
+        self._open: dict[Hashable, runs.Run] = {}
         self._spans: dict[Hashable, Span] = {}
 
-    def get(self, key: Hashable) -> Run | None:
+    def get(self, key: Hashable) -> runs.Run | None:
         """The run; None if it is unknown or has ended."""
         return self._open.get(key)
 
-    def begin(self, key: Hashable, around: Hashable, conversation_id: str | None = None) -> Run:
-        """A run begins, here and now, inside the run ``around`` if that is known."""
-        run = self._open[key] = Run(self._open.get(around), conversation_id)
+    def begin(self, key: Hashable, around: Hashable, conversation_id: str | None = None) -> runs.Run:
+        """A run begins, here and now, inside the run ``around``, or inside another framework's in that one."""
+        outer = runs.later(self._open.get(around), runs.innermost(besides=self._framework))
+        run = self._open[key] = runs.Run(outer, conversation_id)
         return run
 
     def record(self, key: Hashable, operation: str, name: str | None = None) -> Span | None:
