@@ -36,6 +36,17 @@ def answer(response: Any) -> Any:
     return None
 
 
+def identity(payload: StandardLoggingPayload) -> str:
+    """What tells a call from all others: its id; of an attempt that failed under a router, its start as well.
+
+    All attempts at a request have one id there, and the one that succeeds is no repetition of those before.
+    """
+    call_id = str(payload["litellm_call_id"] or payload["id"])
+    if payload["status"] == "failure" and payload["model_group"]:
+        return f"{call_id}:{payload['startTime']}"
+    return call_id
+
+
 def details(
     payload: StandardLoggingPayload,
     metadata: Mapping[str, Any],

@@ -24,7 +24,7 @@ def trace(payload: StandardLoggingPayload, metadata: Mapping[str, Any]) -> dict[
         metadata: what the application said about it.
     """
     call_id = str(payload["litellm_call_id"])
-    trace_id = str(as_uuid4(call_id))
+    trace_id = str(as_uuid4(call_facts.identity(payload)))
     asked, said = list(_asked(payload)), _said(payload)
     common = {
         "trace_id": trace_id,

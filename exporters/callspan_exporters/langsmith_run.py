@@ -49,7 +49,7 @@ def place(payload: StandardLoggingPayload, metadata: Mapping[str, Any]) -> Place
     else it is its parent's. Without it the run is the root of a trace of its own, for a parent whose start is not known
     cannot be named.
     """
-    run_id = str(as_uuid(str(_own_id(metadata) or payload["litellm_call_id"])))
+    run_id = str(as_uuid(str(_own_id(metadata) or call_facts.identity(payload))))
     started = datetime.fromtimestamp(payload["startTime"], timezone.utc)
     own = f"{started:%Y%m%dT%H%M%S%fZ}{run_id}"
     given = metadata.get("dotted_order")

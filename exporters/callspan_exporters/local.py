@@ -10,6 +10,7 @@ from typing import Final
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
+from callspan_exporters import call_facts
 from callspan_exporters.delivery.classify import classify_http
 from callspan_exporters.local_store import LocalStore, Row
 from callspan_exporters.sink import Batching, Item, Outcome, Request, Response, SinkExporter
@@ -83,7 +84,7 @@ def _row(item: Item) -> Row:
         # `encode` keeps such items out.
         raise ValueError("no LLM call")
     return Row(
-        call_id=payload["litellm_call_id"] or payload["id"],
+        call_id=call_facts.identity(payload),
         trace_id=format_trace_id(context.trace_id) if context else None,
         span_id=format_span_id(context.span_id) if context else None,
         response_id=record.response_id,

@@ -177,7 +177,7 @@ def _tokens(payload: StandardLoggingPayload) -> dict[str, int] | None:
 
 
 def _run_id(payload: StandardLoggingPayload) -> str:
-    return str(as_uuid(str(payload["litellm_call_id"])))
+    return str(as_uuid(call_facts.identity(payload)))
 
 
 def _text(value: Any) -> str | None:

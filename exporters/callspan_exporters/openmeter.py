@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from callspan_exporters import addresses
+from callspan_exporters import addresses, call_facts
 from callspan_exporters.environment import flag, number, required, variable
 from callspan_exporters.http_sink import HTTPSinkExporter
 from callspan_exporters.packing import packed
@@ -90,7 +90,7 @@ class OpenMeterSpanExporter(HTTPSinkExporter):
             "specversion": "1.0",
             "type": self._event_type,
             # Not the response's id: some servers draw theirs from a thousand, and a duplicate would not be billed.
-            "id": payload["litellm_call_id"],
+            "id": call_facts.identity(payload),
             "time": datetime.fromtimestamp(payload["endTime"], timezone.utc).isoformat(),
             "subject": self._subject(payload),
             "source": self._source,

@@ -33,7 +33,7 @@ def event(span: ReadableSpan, payload: StandardLoggingPayload, *, personal: bool
     said = _clean(payload["error_str"] or "", personal=personal)
     who = payload["custom_llm_provider"] or "unknown"
     made: dict[str, Any] = {
-        "event_id": hashlib.sha256(f"{payload['trace_id']} {payload['litellm_call_id']}".encode()).hexdigest()[:32],
+        "event_id": hashlib.sha256(f"{payload['trace_id']} {call_facts.identity(payload)}".encode()).hexdigest()[:32],
         "timestamp": datetime.fromtimestamp(payload["endTime"], timezone.utc).isoformat(),
         "level": "error",
         "platform": "python",
