@@ -26,6 +26,8 @@ OUT, IN, X_IN = (
 )
 OFF = {"turn_off_message_logging": True}
 LEAVE = {"allow_redaction_opt_out": True}
+TEAM = {"default_team_settings": [{"team_id": "a", "turn_off_message_logging": True}]}
+MEMBER = {"user_api_key_team_id": "a"}
 PARAMETER = "turn_off_message_logging"
 
 
@@ -76,6 +78,12 @@ async def text_at_the_sink(provider: TracerProvider, fake: FakeOpenAI, server: S
         (False, {"process": {"turn_off_message_logging": "true"}}),
         (False, {"sink": {"message_logging": False}}),
         (False, {"process": OFF, "sink": {"message_logging": True}}),
+        # The key's or team's policy counts with them.
+        (False, {"process": TEAM, "context": {"metadata": MEMBER}}),
+        (True, {"process": TEAM, "context": {"metadata": {"user_api_key_team_id": "another"}}}),
+        (True, {"process": TEAM, "body": {"metadata": MEMBER}}),  # a claim
+        (False, {"process": TEAM, "context": {"metadata": MEMBER}, "headers": {OUT: "true"}}),
+        (True, {"process": {**TEAM, **LEAVE}, "context": {"metadata": MEMBER}, "headers": {OUT: "true"}}),
         # Whoever asks for redaction gets it.
         (False, {"headers": {IN: "true"}}),
         (False, {"headers": {X_IN: "true"}}),

@@ -9,7 +9,15 @@ from opentelemetry.context import attach, detach
 
 from callspan import call_context
 from callspan.core import guard
-from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, Surroundings, active, surroundings
+from callspan.middleware.requests import (
+    MAX_BODY_BYTES,
+    Calls,
+    Options,
+    Surroundings,
+    active,
+    headers_to_add,
+    surroundings,
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -124,18 +132,9 @@ async def _read(receive: Receive, max_bytes: int) -> tuple[bytes | None, Receive
 def _with_headers(send: Send, calls: Calls) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = _told(message, calls)
+            own = list(message.get("headers", ()))
+            added = headers_to_add(calls, (name.decode("latin-1") for name, _ in own))
+            message = {**message, "headers": [*own, *((name.encode(), value.encode()) for name, value in added)]}
         await send(message)
 
     return sending
-
-
-def _told(message: Message, calls: Calls) -> Message:
-    try:
-        own = list(message.get("headers", ()))
-        names = {name.lower() for name, _ in own}
-        added = [(name.encode(), value.encode()) for name, value in calls.headers().items()]
-    except Exception as error:  # noqa: BLE001 - the boundary: the response goes out as it is
-        guard.report("middleware.headers", error)
-        return message
-    return {**message, "headers": own + [pair for pair in added if pair[0] not in names]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ from opentelemetry.trace import get_current_span
 
 from callspan import call_context, directives
 from callspan.call_context import CallContext
-from callspan.core import state
+from callspan.core import guard, state
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio
 
@@ -86,6 +86,16 @@ class Calls:
             return {}
         total = {_COST: repr(sum(map(sum, costs.values())))} if all(costs.values()) else {}
         return {_CALL_ID: ", ".join(costs), **total}
+
+
+def headers_to_add(calls: Calls, own: Iterable[str]) -> list[tuple[str, str]]:
+    """What a response says about its request's calls, beside its ``own`` headers. Never raises."""
+    try:
+        names = {name.lower() for name in own}
+        return [(name, value) for name, value in calls.headers().items() if name not in names]
+    except Exception as error:  # noqa: BLE001 - the boundary: the response goes out as it is
+        guard.report("middleware.headers", error)
+        return []
 
 
 @dataclass(frozen=True, slots=True)

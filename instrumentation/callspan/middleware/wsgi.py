@@ -11,7 +11,7 @@ from opentelemetry.context import attach
 
 from callspan import call_context
 from callspan.core import guard
-from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, active, surroundings
+from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, active, headers_to_add, surroundings
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -113,16 +113,7 @@ def _headers(environ: Environ) -> dict[str, str]:
 
 def _with_headers(start_response: StartResponse, calls: Calls) -> StartResponse:
     def starting(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        return start_response(status, _told(headers, calls), *exc_info)
+        added = headers_to_add(calls, (name for name, _ in headers))
+        return start_response(status, [*headers, *added], *exc_info)
 
     return starting
-
-
-def _told(headers: list[tuple[str, str]], calls: Calls) -> list[tuple[str, str]]:
-    try:
-        names = {name.lower() for name, _ in headers}
-        added = [pair for pair in calls.headers().items() if pair[0] not in names]
-    except Exception as error:  # noqa: BLE001 - the boundary: the response goes out as it is
-        guard.report("middleware.headers", error)
-        return headers
-    return [*headers, *added] if added else headers
