@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from importlib.metadata import Distribution, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 import wrapt
@@ -25,6 +25,8 @@ from callspan.core.patching import aside, is_aside
 GROUP: Final = "opentelemetry_instrumentor"
 OURS: Final = "callspan-"
 
+# Who heeds the marks of `callspan.core.quiet`: OpenTelemetry's and OpenLLMetry's, OpenInference's, OpenLIT's.
+_KNOWN: Final = ("opentelemetry.instrumentation.", "openinference.instrumentation.", "openlit.")
 # Frozen since OpenTelemetry's instrumentation moved to opentelemetry-instrumentation-genai-openai.
 DEAF: Final = frozenset({"opentelemetry.instrumentation.openai_v2"})
 
@@ -149,9 +151,28 @@ def _tell(client: str, instance: Any) -> None:
         )
 
 
+def registered_for(entry: EntryPoint, client: str) -> bool:
+    """Whether the entry point of an instrumentation is of one for ``client``.
+
+    By the ``instruments`` extra, which ``opentelemetry-instrument`` goes by too; else by its name and its package's.
+    """
+    wanted = [each for each in (entry.dist.requires if entry.dist else None) or () if "instruments" in each]
+    if wanted:
+        return client in wrapped_by(wanted)
+    return client in f"{entry.name} {package_of(entry)}".lower().replace("-", "_")
+
+
+def is_known(entry: EntryPoint) -> bool:
+    """Whether an instrumentation is of a family that is known to be silent when told."""
+    return entry.module.startswith(_KNOWN)
+
+
+def package_of(entry: EntryPoint) -> str:
+    """The distribution of an entry point, with its version."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.module
+
+
 def _package_of(module: str) -> str:
     """The distribution with its version; the module's name where it registers for no ``opentelemetry-instrument``."""
-    for entry in entry_points(group=GROUP):
-        if entry.module == module and isinstance(entry.dist, Distribution):
-            return f"{entry.dist.name} {entry.dist.version}"
-    return module
+    found = (package_of(entry) for entry in entry_points(group=GROUP) if entry.module == module)
+    return next(found, module)

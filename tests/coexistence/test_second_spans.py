@@ -42,4 +42,4 @@ def test_one_payload(makes_a_span: Callable[..., None], server: FakeOpenAI, tmp_
         callspan.uninstrument()
         provider.shutdown()
     (call,) = LocalStore(tmp_path / "calls.sqlite3").list()
-    assert call.provider == "openai_compatible"
+    assert call.provider == "custom_openai"

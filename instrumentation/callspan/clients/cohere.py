@@ -55,4 +55,5 @@ CLIENT = Client(
     ),
     endpoint=EndpointCache(lambda client: vars(_wrapper(client)).get("_base_url"), _resolve),
     with_headers=_with_headers,
+    newest=7,
 )

@@ -82,4 +82,5 @@ CLIENT = Client(
         Hook("google.genai.chats", "Chat.send_message_stream", deferred(_NAME)),
         Hook("google.genai.chats", "AsyncChat.send_message_stream", async_deferred(_NAME)),
     ),
+    newest=3,
 )

@@ -123,4 +123,5 @@ CLIENT = Client(
         Hook("litellm.utils", "function_setup", logged.when_made),
         Hook("litellm.router", "Router._update_kwargs_before_fallbacks", request.mark_trace_id),
     ),
+    newest=1,
 )

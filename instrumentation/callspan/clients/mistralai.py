@@ -94,4 +94,5 @@ CLIENT = Client(
     endpoint=lambda resource: _endpoint(resource.sdk_configuration),
     with_headers=merged_into("http_headers"),
     hooks=(Hook("mistralai.client._hooks.tracing", "TracingHook.before_request", _without_own_span),),
+    newest=3,
 )

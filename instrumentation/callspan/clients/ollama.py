@@ -228,4 +228,5 @@ CLIENT = Client(
         lambda client: vars(client._client).get("_base_url"),  # noqa: SLF001 - the library names its host no other way
         lambda client: at(client._client.base_url, "ollama"),  # noqa: SLF001
     ),
+    newest=0,
 )

@@ -130,6 +130,7 @@ def _preload(client: Client, _package: ModuleType) -> None:
     try:
         if client.name in _wanted:
             prices.preload()
+            versions.look_for_modules(client)
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report(f"{client.name}.preload", error)
 

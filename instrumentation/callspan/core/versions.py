@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 from callspan.core.model import Client
 
@@ -17,12 +19,26 @@ def is_unknown(client: Client) -> bool:
     return client.newest is not None and major.isdecimal() and int(major) > client.newest
 
 
+@lru_cache(maxsize=64)  # reading it takes a while, and it stays
 def installed(name: str) -> str:
     """The version of a library that is installed, by its import name; empty if it has none."""
     try:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def look_for_modules(client: Client) -> None:
+    """Report a module of a new version that is not there at all: nobody will ever import it."""
+    if not is_unknown(client):
+        return
+    for module in dict.fromkeys(target.module for target in client.targets):
+        try:
+            found = find_spec(module)
+        except ImportError:  # the package that it was in is not there either
+            found = None
+        if found is None:
+            report_absent(client, module)
 
 
 def report_absent(client: Client, place: str) -> None:

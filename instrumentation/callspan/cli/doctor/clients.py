@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from typing import Final
+from importlib.metadata import EntryPoint, entry_points
 
 from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 
+from callspan import rivals
 from callspan.clients import CLIENTS
+from callspan.core import versions
 from callspan.core.model import Client, Plugin, Target
 from callspan.core.patching import patched
 from callspan.setup.configuration import activate_clients
 from callspan.setup.settings import Settings
 
-GROUP: Final = "opentelemetry_instrumentor"
-_OURS: Final = "callspan"
+RECORDS, SILENT, NOT_LOADED, OFF, UNKNOWN = "records", "silent", "not loaded", "switched off", "may record too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,13 @@ class Rival:
     Attributes:
         name: as in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
         package: with its version.
-        disabled: whether that variable names it.
+        state: what becomes of it: ``silent`` during the calls that callspan records, ``not loaded``, ``switched off``
+            by that variable, ``records`` where callspan's own is off, or ``may record too``: nobody knows the package.
     """
 
     name: str
     package: str
-    disabled: bool
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class ClientState:
         wrapped: how many methods callspan wraps, or functions of a framework it registered with.
         absent: those that the installed version does not have.
         rivals: others who wrap it.
+        newer: whether its major version is above those that callspan was made for.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ClientState:
     wrapped: int
     absent: tuple[str, ...]
     rivals: tuple[Rival, ...]
+    newer: bool = False
 
     def problems(self) -> list[str]:
         """What keeps its calls from being recorded once each."""
@@ -64,28 +66,33 @@ class ClientState:
             return [f"{self.name}: {OTEL_PYTHON_DISABLED_INSTRUMENTATIONS} switches callspan's instrumentation off"]
         if not self.wrapped:
             return [f"{self.name} {self.version}: callspan knows no method of this version"]
-        return [
-            f"{self.name}: {rival.package} records the same calls again; set "
+        lines = [
+            f"{self.name}: {rival.package} may record the same calls again; if so, set "
             f"{OTEL_PYTHON_DISABLED_INSTRUMENTATIONS}={rival.name}"
             for rival in self.rivals
-            if not rival.disabled
+            if rival.state == UNKNOWN
         ]
+        if self.newer and self.absent:
+            lines.append(
+                f"{self.name} {self.version} is newer than the versions that callspan knows: not recorded: "
+                + ", ".join(self.absent)
+            )
+        return lines
 
 
 def examine(settings: Settings) -> list[ClientState]:
     """Instrument every client as an application's process would, and look at the result."""
-    disabled = _disabled()
-    on = [name for name in CLIENTS if not disabled & {"*", f"{_OURS}-{name}"}]
+    on = rivals.switched_on()
     activate_clients(settings, clients=on)
-    return [_state(client, enabled=client.name in on, disabled=disabled) for client in CLIENTS.values()]
+    return [_state(client, enabled=client.name in on) for client in CLIENTS.values()]
 
 
 def other_instrumentations() -> list[EntryPoint]:
     """What other packages register for ``opentelemetry-instrument``."""
-    return [each for each in entry_points(group=GROUP) if not each.name.startswith(f"{_OURS}-")]
+    return [each for each in entry_points(group=rivals.GROUP) if not each.name.startswith(rivals.OURS)]
 
 
-def _state(client: Client, *, enabled: bool, disabled: frozenset[str]) -> ClientState:
+def _state(client: Client, *, enabled: bool) -> ClientState:
     installed = installed_version(client.name)
     points: tuple[Target | Plugin, ...] = (*client.targets, *client.plugins)
     if installed is not None and enabled:
@@ -99,22 +106,25 @@ def _state(client: Client, *, enabled: bool, disabled: frozenset[str]) -> Client
         absent=tuple(f"{each.module}.{each.path}" for each in points if enabled and each not in wrapped)
         if installed is not None
         else (),
-        rivals=tuple(_rivals(client.name, other_instrumentations(), disabled)),
+        rivals=tuple(_rivals(client.name, other_instrumentations(), enabled=enabled)),
+        newer=versions.is_unknown(client),
     )
 
 
-def _rivals(client: str, others: Sequence[EntryPoint], disabled: frozenset[str]) -> Iterable[Rival]:
+def _rivals(client: str, others: Sequence[EntryPoint], *, enabled: bool) -> Iterable[Rival]:
     for other in others:
-        package = other.dist.name if other.dist else other.module
-        # "openai", "openai-v2" and "genai-openai", by packages with the client's name in theirs.
-        if client in f"{other.name} {package}".lower().replace("-", "_"):
-            shown = f"{package} {other.dist.version}" if other.dist else package
-            yield Rival(other.name, shown, disabled=bool(disabled & {"*", other.name}))
+        if rivals.registered_for(other, client):
+            yield Rival(other.name, rivals.package_of(other), _rival_state(other, enabled=enabled))
 
 
-def _disabled() -> frozenset[str]:
-    said = os.environ.get(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, "")
-    return frozenset(name.strip() for name in said.split(","))
+def _rival_state(other: EntryPoint, *, enabled: bool) -> str:
+    if rivals.switched_off() & {"*", other.name}:
+        return OFF
+    if not enabled:
+        return RECORDS
+    if other.module in rivals.DEAF:
+        return NOT_LOADED
+    return SILENT if rivals.is_known(other) else UNKNOWN
 
 
 def _load(modules: Iterable[str]) -> None:
@@ -127,7 +137,4 @@ def _load(modules: Iterable[str]) -> None:
 
 def installed_version(package: str) -> str | None:
     """The version of an installed package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return versions.installed(package) or None

@@ -52,11 +52,13 @@ def _client(console: Console, client: ClientState) -> None:
         return
     total = client.wrapped + len(client.absent)
     state = "switched off" if client.disabled else f"{client.wrapped} of {total} methods wrapped"
+    if client.newer:
+        state = f"{state}; newer than the versions that callspan knows"
     console.print(f"{client.name} {client.version}: {state}", style=_BAD if client.problems() else _GOOD)
     for name in client.absent:
         console.print(f"  not in this version: {name}")
     for rival in client.rivals:
-        console.print(f"  also instrumented by {rival.package} ({rival.name}){', switched off' * rival.disabled}")
+        console.print(f"  also instrumented by {rival.package} ({rival.name}): {rival.state}")
 
 
 def _settings(console: Console, settings: list[Setting]) -> None:

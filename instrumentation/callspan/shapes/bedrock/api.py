@@ -170,4 +170,5 @@ def client(name: str, class_prefix: str, *, is_async: bool) -> Client:
             *sending(module, f"{class_prefix}BaseClient._make_request"),
         ),
         package=None,
+        newest=3 if is_async else 1,
     )
