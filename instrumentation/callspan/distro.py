@@ -28,7 +28,7 @@ def _set_up() -> None:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
     from callspan import rivals  # noqa: PLC0415
-    from callspan.setup import litellm_proxy, sdk, sinks  # noqa: PLC0415
+    from callspan.setup import litellm_proxy, litellm_tenants, sdk, sinks  # noqa: PLC0415
     from callspan.setup.configuration import activate_clients  # noqa: PLC0415
     from callspan.setup.installation import install  # noqa: PLC0415
     from callspan.setup.settings import load  # noqa: PLC0415
@@ -51,6 +51,7 @@ def _set_up() -> None:
         standing, wrong = sdk.standing(provider, loaded.settings)
         problems += [*wrong, *install(loaded, provider, standing, strict=False)]
         litellm_proxy.take_over([plan.name for plan in sinks.plans(loaded.settings)])
+        litellm_tenants.take_over(loaded.settings)
     else:
         kind = type(provider)
         _logger.error("callspan: the tracer provider is %s.%s, not the SDK's: no sinks", kind.__module__, kind.__name__)

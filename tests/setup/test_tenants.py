@@ -357,6 +357,15 @@ def test_a_gateway_says_where_a_keys_calls_go(server: SinkServer, provider: Trac
 
 
 @pytest.mark.usefixtures("gateway")
+def test_a_key_may_disable_sinks_of_its_team(server: SinkServer, provider: TracerProvider) -> None:
+    """A gateway that says nothing but that leaves the rest to the settings."""
+    configured(provider, server, default_team_settings=[{"team_id": "a", "callbacks": ["own", "other"]}])
+    stamped.learn(KEY_HASH, disabled=["Own"])
+    made_for(provider, team_id="a", hash=KEY_HASH)
+    assert got(server) == {"/all": 1, "/other": 1}
+
+
+@pytest.mark.usefixtures("gateway")
 def test_new_credentials_of_a_key_count_at_once(server: SinkServer, provider: TracerProvider) -> None:
     """The old ones are not used any more; the same ones again are the same sink."""
     configured(provider, server)

@@ -122,11 +122,18 @@ class Routes:
     def _found(self, metadata: Mapping[str, Any]) -> Route | None:
         key_hash = _key_hash(metadata)
         said = stamped.told(key_hash) if key_hash is not None else None
-        if said is not None:
+        if said is None:
+            return self._written({**metadata, _HASH: key_hash})
+        if said.events is not None:
             return self._of_stamped(said)
-        known = {**metadata, _HASH: key_hash}
+        # It only disables: on top of what the settings say.
+        route = self._written({**metadata, _HASH: key_hash}) or Route((), frozenset(), None)
+        return replace(route, disabled=route.disabled | said.disabled)
+
+    def _written(self, metadata: Mapping[str, Any]) -> Route | None:
+        """What the settings say of a key, else of its team."""
         for known_by in (*KEY.values(), *TEAM.values()):
-            value = known.get(known_by)
+            value = metadata.get(known_by)
             route = self._routes.get((known_by, str(value))) if value is not None else None
             if route is not None:
                 return route
@@ -147,8 +154,8 @@ class Routes:
             # The name was checked when the settings were read.
             policy = named(tenant.redaction.value, self._settings.masks.values()) or none()
         plans = [
-            TenantPlan(tenant, _plan(tenant, name, self._settings), policy)
-            for name in tenant.events
+            TenantPlan(tenant, _plan(tenant, name, events, self._settings), policy)
+            for name, events in (tenant.events or {}).items()
             if not tenant.stamped or _is_known(name, self._settings)
         ]
         return Route(tuple(plans), tenant.disabled, policy)
@@ -220,12 +227,12 @@ def check(each: TenantPlan) -> None:
         raise ConfigurationError(f"{tenant.where}: {name}: the key names an address for it, but no credentials")
 
 
-def _plan(tenant: Tenant, name: str, settings: Settings) -> SinkPlan:
+def _plan(tenant: Tenant, name: str, events: frozenset[str], settings: Settings) -> SinkPlan:
     shared = sinks.plan_for(name, settings).settings
     written = {**shared.values, **tenant.settings.get(name, {})}
     kind = _kind(name, SinkSettings(written, tenant.where))
     own = arguments({**tenant.variables, **tenant.sink_variables.get(name, {})}, kind)
-    return SinkPlan(name, SinkSettings({**written, **own}, f"{tenant.where}: {name}"), tenant.events[name])
+    return SinkPlan(name, SinkSettings({**written, **own}, f"{tenant.where}: {name}"), events)
 
 
 def _kind(name: str, written: SinkSettings) -> str:

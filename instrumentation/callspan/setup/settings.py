@@ -373,7 +373,7 @@ class _Reading:
         """Refuse an entry whose name is a misspelt sink's: what it says would be lost without a word."""
         lists = (self.values.get(name, ()) for name in ("callbacks", "success_callback", "failure_callback"))
         known = registry.names() | {entry for entries in lists for entry in entries if isinstance(entry, str)}
-        known |= {name for tenant in self.tenants() for name in tenant.events}
+        known |= {name for tenant in self.tenants() for name in tenant.events or ()}
         for name, entry in self.values["callback_settings"].items():
             if name in known or "callback_type" in entry.values:
                 continue

@@ -67,11 +67,9 @@ def _tenant(
 ) -> Tenant | None:
     if success_callback is None and failure_callback is None and not disabled:
         return None
-    events: dict[str, frozenset[str]] = {}
-    for names, outcome in ((success_callback, SUCCESS), (failure_callback, FAILURE)):
-        for name in names or ():
-            if isinstance(name, str):
-                events[name] = events.get(name, frozenset()) | {outcome}
+    events = None
+    if success_callback is not None or failure_callback is not None:
+        events = _events(success_callback or (), failure_callback or ())
     # As LiteLLM passes them on, all are texts. What is neither yes nor no withholds content.
     withheld = str(variables.get("turn_off_message_logging") or "false").strip().lower() not in {"false", "0", "no"}
     return Tenant(
@@ -84,3 +82,12 @@ def _tenant(
         disabled=frozenset(name.lower() for name in disabled or () if isinstance(name, str)),
         stamped=True,
     )
+
+
+def _events(success_callback: Iterable[object], failure_callback: Iterable[object]) -> dict[str, frozenset[str]]:
+    events: dict[str, frozenset[str]] = {}
+    for names, outcome in ((success_callback, SUCCESS), (failure_callback, FAILURE)):
+        for name in names:
+            if isinstance(name, str):
+                events[name] = events.get(name, frozenset()) | {outcome}
+    return events

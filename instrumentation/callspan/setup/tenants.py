@@ -53,7 +53,7 @@ class Tenant:
     Attributes:
         known_by: the field of a call's metadata that says so; ``value`` is what it must be.
         where: where it is written.
-        events: by the name of a sink, the outcomes of which it gets the calls.
+        events: by the name of a sink, the outcomes of which it gets the calls; None: a gateway says nothing of sinks.
         settings: by the name of a sink, its own settings, over those of the process; references unresolved.
         variables: LiteLLM's ``callback_vars`` for all sinks of the tenant; ``sink_variables``, for one.
         redaction: the name of the policy for the tenant's calls at every sink; None: the process's alone.
@@ -64,7 +64,7 @@ class Tenant:
     known_by: str
     value: str
     where: str
-    events: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    events: Mapping[str, frozenset[str]] | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     sink_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
