@@ -10,6 +10,7 @@ from callspan.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from callspan.call_context import context
+    from callspan.callbacks.custom_logger import CustomLogger
     from callspan.core.call_ids import call_id
     from callspan.instrumentors import instrument, uninstrument
     from callspan.setup.configuration import configure, flush
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigurationError",
+    "CustomLogger",
     "__version__",
     "call_id",
     "configure",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CustomLogger": "callspan.callbacks.custom_logger",
     "__version__": "callspan.version",
     "call_id": "callspan.core.call_ids",
     "configure": "callspan.setup.configuration",

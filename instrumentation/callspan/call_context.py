@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
+from callspan.callbacks.targets import Callback, is_callback
 from callspan.core.listeners import Listener
 from callspan.directives import Leave, from_baggage, from_call, tightest
 from callspan_semconv import attributes as attr
@@ -88,9 +89,13 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         sinks: only these sinks get the calls.
         disabled_sinks: these sinks do not get the calls, whatever ``sinks`` says; nested blocks add up.
         log_raw_request: true: the HTTP request is kept as a curl command, its secrets masked.
+        callbacks: functions and `CustomLogger` instances that hear of these calls, beside those of the process.
+        success_callback: those that hear only of the calls that succeed.
+        failure_callback: those that hear only of the calls that fail.
 
     Raises:
-        TypeError: if ``metadata`` is no mapping, or ``tags``, ``sinks`` or ``disabled_sinks`` is a single string.
+        TypeError: if ``metadata`` is no mapping; if ``tags``, ``sinks`` or ``disabled_sinks`` is a single string; if a
+            callback is none.
     """
 
     def __init__(
@@ -107,6 +112,9 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
         sinks: Sequence[str] | None = None,
         disabled_sinks: Sequence[str] | None = None,
         log_raw_request: bool | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        success_callback: Sequence[Callback] | None = None,
+        failure_callback: Sequence[Callback] | None = None,
     ) -> None:
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"callspan.context(metadata=...) takes a mapping, not {type(metadata).__name__}")
@@ -134,6 +142,14 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
             )
             if value is not None
         }
+        lists = {"callbacks": callbacks, "success_callback": success_callback, "failure_callback": failure_callback}
+        self._callbacks = {name: tuple(given) for name, given in lists.items() if given}
+        for name, callback in ((name, each) for name, given in self._callbacks.items() for each in given):
+            if not is_callback(callback):
+                raise TypeError(
+                    f"callspan.context({name}=...) takes functions and instances of CustomLogger, "
+                    f"not {type(callback).__name__}"
+                )
         self._tokens: list[Token[CallContext]] = []
 
     def merged(self, outer: CallContext) -> CallContext:
@@ -153,7 +169,15 @@ class context:  # noqa: N801 - used as a verb: ``with callspan.context(...)``
             no_log=outer.no_log if self._no_log is None else self._no_log,
             log_raw_request=outer.log_raw_request if self._log_raw_request is None else self._log_raw_request,
             attributes=merged,
+            listeners=self._listeners(outer.listeners),
         )
+
+    def _listeners(self, outer: tuple[Listener, ...]) -> tuple[Listener, ...]:
+        if not self._callbacks:
+            return outer
+        from callspan.callbacks.per_call import PerCall  # noqa: PLC0415 - loads the SDK, which most contexts do not need
+
+        return (PerCall(self._callbacks, outer),)
 
     def __enter__(self) -> context:
         self._tokens.append(_current.set(self.merged(_current.get())))

@@ -99,6 +99,14 @@ def test_own_sink(env: dict[str, str]) -> None:
     assert json.loads(request.body)["messages"] == [{"role": "user", "content": "Who pays?"}]
 
 
+def test_custom_callback(env: dict[str, str]) -> None:
+    """A class and a function of the application's own hear of the call, the class before it, too."""
+    first, *rest = run(env, sys.executable, str(EXAMPLES / "custom_callback.py")).splitlines()
+    assert first == "asking gpt-4o-mini"
+    assert re.fullmatch(r"search: \d+ tokens, \$0\.0\d+, \d+\.\d+ s", next(line for line in rest if "tokens" in line))
+    assert {"answer: You said: Who pays?", "tags: ['example']", "all told: True"} <= set(rest)
+
+
 def test_fastapi_continues_the_trace(env: dict[str, str]) -> None:
     """The call is in the trace of the request that came in."""
     uvicorn = str(Path(sys.executable).with_name("uvicorn"))

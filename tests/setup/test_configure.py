@@ -154,11 +154,18 @@ def test_the_applications_processors_stay_what_they_are(provider: TracerProvider
     ("arguments", "said"),
     [
         ({"callbacks": ["lanfuse"]}, "unknown sink 'lanfuse'; did you mean 'langfuse'?"),
-        ({"callbacks": 3}, "configure(callbacks=...): expected a list of sink names (in code also exporters), got 3"),
+        (
+            {"callbacks": 3},
+            "configure(callbacks=...): expected a list of sink names (in code also exporters, "
+            "functions and instances of CustomLogger), got 3",
+        ),
         ({"calbacks": ["local"]}, "unknown argument calbacks; expected callbacks, "),
         ({"tracer_provider": object()}, "tracer_provider= is a builtins.object; expected one of the OpenTelemetry SDK"),
         ({"callbacks": ["nowhere.handler"]}, "nowhere.handler: cannot import it: ModuleNotFoundError"),
-        ({"callbacks": ["json.dumps"]}, "expected a SpanExporter instance, got function; custom callbacks"),
+        (
+            {"callbacks": ["json.__name__"]},
+            "expected an instance of CustomLogger, a function or a SpanExporter instance, got str",
+        ),
         (
             {"callbacks": ["x"], "callback_settings": {"x": {"callback_type": "generic_ap"}}},
             "configure(callback_settings=...).x.callback_type: unknown sink 'generic_ap'; did you mean 'generic_api'?",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from typing_extensions import Never
 
+from callspan.callbacks.targets import Callback
 from callspan.core import state
 from callspan.directives import Leave
 from callspan.errors import ConfigurationError, raise_all
@@ -20,12 +21,16 @@ from callspan.setup.settings import FIELDS, Settings, load
 from callspan_exporters import delivery
 from callspan_exporters.delivery import DeliveryReport
 
+# A sink's name, an exporter, or a callback.
+Sink: TypeAlias = str | SpanExporter | Callback
+
 
 def configure(
     *,
-    callbacks: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
-    success_callback: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
-    failure_callback: str | SpanExporter | Sequence[str | SpanExporter] | None = None,
+    callbacks: Sink | Sequence[Sink] | None = None,
+    success_callback: Sink | Sequence[Sink] | None = None,
+    failure_callback: Sink | Sequence[Sink] | None = None,
+    input_callback: Sink | Sequence[Sink] | None = None,
     callback_settings: Mapping[str, Mapping[str, Any]] | None = None,
     turn_off_message_logging: bool | None = None,
     redaction: str | None = None,
@@ -64,9 +69,10 @@ def configure(
     with another result, the new settings replace the old ones, and what was queued is delivered first.
 
     Args:
-        callbacks: sink names or exporters that get every call.
+        callbacks: sink names, exporters, `CustomLogger` instances or functions that get every call.
         success_callback: those that get only the calls that succeeded.
         failure_callback: those that get only the calls that failed.
+        input_callback: functions ``f(kwargs)`` and loggers that are told of requests before they go out.
         callback_settings: settings by sink name.
         turn_off_message_logging: drop prompts and answers before every sink.
         redaction: what leaves of every call: ``full``, ``none``, ``mask``, or the name of one of ``masks``.

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from callspan.callbacks import per_call
+from callspan.callbacks.pipeline import listeners
+from callspan.core import state
 from callspan.errors import ConfigurationError, raise_all
 from callspan.setup import pipelines, processors, sampling, sinks
 from callspan.setup.routes import Routes, TenantPlan, check, policy_of
@@ -95,7 +98,7 @@ def install(
     global _installed  # noqa: PLW0603 - one process, one configuration
     settings, before = loaded.settings, _installed
     routes = Routes.of_process(settings)
-    built, problems = _build(_wanted(settings, standing), loaded, routes)
+    built, problems = _build(_wanted(settings, standing, routes), loaded, routes)
     if strict and problems:
         _close(built)
         raise_all(problems)
@@ -109,20 +112,24 @@ def install(
     payloads = tenants is not None or any(isinstance(each.exporter, SinkExporter) for each in built)
     sampling.record_unsampled(provider, on=settings.record_unsampled and payloads)
     _installed = Installation(provider, settings, replace(standing, replaces=()), tuple(built), tenants)
+    state.listeners = listeners(each.exporter for each in built)
     _retire(standing.replaces, built)
     _close(old)
+    per_call.close()
     if before is not None and before.tenants is not None:
         before.tenants.shutdown()
     return problems
 
 
-def _wanted(settings: Settings, standing: Standing) -> list[SinkPlan]:
+def _wanted(settings: Settings, standing: Standing, routes: Routes | None) -> list[SinkPlan]:
     # Described again, because what the settings say about a standing sink may have changed.
     described = [replace(each, settings=sinks.plan_for(each.name, settings).settings) for each in standing.plans]
     taken = {each.name for each in described if each.exporter is not None or each.make is not None}
-    named = [each for each in sinks.plans(settings) if each.exporter is not None or each.name not in taken]
+    known = sinks.plans(settings)
+    named = [each for each in known if not each.by_name or each.name not in taken]
     wanted = sinks.merged((*described, *named))
-    if wanted or standing.quiet:
+    # Who names sinks for some keys or teams has not left everybody's calls to chance.
+    if wanted or standing.quiet or (routes is not None and routes.plans()):
         return wanted
     return [sinks.plan_for(DEFAULT_SINK, settings)]
 

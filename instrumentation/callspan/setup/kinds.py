@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from callspan.callbacks.targets import is_callback
 from callspan.errors import ConfigurationError
 from callspan_exporters.expand import expand
 
@@ -100,9 +101,21 @@ def _sinks(value: Any) -> tuple[Any, ...]:
     if not isinstance(entries, (list, tuple)):
         entries = (entries,)
     # An exporter is known by its method: importing the SDK only to ask for its type would make reading settings slow.
-    if not all(isinstance(entry, str) or callable(getattr(entry, "export", None)) for entry in entries):
+    if not all(isinstance(entry, str) or _is_exporter(entry) or is_callback(entry) for entry in entries):
         raise ValueError
     return tuple(entry.strip() if isinstance(entry, str) else entry for entry in entries)
+
+
+def _is_exporter(value: object) -> bool:
+    return callable(getattr(value, "export", None)) and not isinstance(value, type)
+
+
+def _input_callbacks(value: Any) -> tuple[Any, ...]:
+    entries = _sinks(value)
+    if not all(isinstance(entry, str) or is_callback(entry) for entry in entries):
+        raise ValueError
+    # Names without a dot are integrations of LiteLLM's; no sink has a use for requests.
+    return tuple(entry for entry in entries if not isinstance(entry, str) or "." in entry)
 
 
 def _hosts(value: Any) -> bool | tuple[str, ...]:
@@ -166,7 +179,10 @@ def _durability(value: Any) -> str:
 BOOLEAN = Kind("true or false", _boolean)
 CAPTURE = Kind("NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false", _capture)
 NAMES = Kind("a list of names", _names)
-SINKS = Kind("a list of sink names (in code also exporters)", _sinks)
+SINKS = Kind("a list of sink names (in code also exporters, functions and instances of CustomLogger)", _sinks)
+INPUT_CALLBACKS = Kind(
+    "a list of `module.instance` (in code also functions, instances of CustomLogger)", _input_callbacks
+)
 HOSTS = Kind("true, false or a list of host names", _hosts)
 MAPPING = Kind("a mapping (in the environment: a JSON object)", _mapping, secret=True)
 MAPPINGS = Kind("a mapping of sink names to mappings (in the environment: a JSON object)", _mapping, secret=True)

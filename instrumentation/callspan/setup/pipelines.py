@@ -10,6 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import StatusCode
 
+from callspan.callbacks.exporter import CallbackExporter
+from callspan.callbacks.pipeline import LoggerPolicy, connect
 from callspan.core import guard
 from callspan.setup.policies import policy_for
 from callspan.setup.routes import Routes, TenantPolicy
@@ -122,10 +124,17 @@ def for_sink(plan: SinkPlan, exporter: SpanExporter, settings: Settings, routes:
     """
     policy = policy_for(settings, plan)
     own = policy if routes is None else TenantPolicy(policy, routes)
+    if isinstance(exporter, CallbackExporter):
+        return connect(
+            exporter,
+            own,
+            lambda each, policy: delivery(plan, each, settings, policy=policy, name=each.name),
+            lambda span: routes is None or not routes.keeps_from(plan.name, span),
+        )
     processor: SpanProcessor = delivery(plan, exporter, settings, policy=own)
     if routes is not None:
         processor = Diverted(processor, plan.name, routes)
-    if plan.events == EVERYTHING:
+    if plan.events >= EVERYTHING:
         return processor
     return Filtered(processor, _succeeded if SUCCESS in plan.events else _failed)
 
@@ -149,6 +158,8 @@ def delivery(
         name: the sink's name in reports; default: the plan's.
         share: how many such queues together may take the memory that one sink has.
     """
+    if isinstance(exporter, CallbackExporter):
+        policy = LoggerPolicy(policy, exporter.subscriptions)
     return DeliveryProcessor(
         exporter,
         policy=policy,

@@ -55,6 +55,12 @@ class Settings:
     failure_callback: tuple[Any, ...] = _setting(
         (), "CALLSPAN_FAILURE_CALLBACK", kinds.SINKS, "Sinks that get the calls that failed."
     )
+    input_callback: tuple[Any, ...] = _setting(
+        (),
+        "CALLSPAN_INPUT_CALLBACK",
+        kinds.INPUT_CALLBACKS,
+        "Functions `f(kwargs)` and loggers that are told of requests before they go out; [callbacks](callbacks.md).",
+    )
     callback_settings: Mapping[str, SinkSettings] = _setting(
         {},
         "CALLSPAN_CALLBACK_SETTINGS",

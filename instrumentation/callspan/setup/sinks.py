@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from callspan.callbacks.pipeline import exporter_for
+from callspan.callbacks.targets import ON_COURSE, ON_INPUT, Callback, is_callback, name_of
 from callspan.errors import ConfigurationError
 from callspan.setup.configfile import Found
 from callspan.setup.imports import imported
@@ -35,8 +37,9 @@ class SinkPlan:
     Attributes:
         name: what the user calls it.
         settings: what the user wrote for it.
-        events: `SUCCESS`, `FAILURE` or both.
+        events: `SUCCESS`, `FAILURE` or both; of callbacks also `ON_INPUT` and `ON_COURSE`.
         exporter: the exporter itself, where there is one; it outlives its pipeline.
+        callback: a function or an object with hooks.
         make: makes the exporter, where that is not for the name to say.
         batching: when to send, for an exporter that is none of callspan's.
     """
@@ -45,8 +48,14 @@ class SinkPlan:
     settings: SinkSettings
     events: frozenset[str] = EVERYTHING
     exporter: SpanExporter | None = None
+    callback: Callback | None = None
     make: Callable[..., SpanExporter] | None = None
     batching: Batching | None = None
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the name alone says which sink it is."""
+        return self.exporter is None and self.callback is None
 
 
 def plans(settings: Settings) -> list[SinkPlan]:
@@ -54,9 +63,10 @@ def plans(settings: Settings) -> list[SinkPlan]:
     return merged(
         replace(plan_for(entry, settings), events=frozenset(events))
         for entries, events in (
-            (settings.callbacks, EVERYTHING),
+            (settings.callbacks, EVERYTHING | {ON_COURSE}),
             (settings.success_callback, {SUCCESS}),
             (settings.failure_callback, {FAILURE}),
+            (settings.input_callback, {ON_INPUT}),
         )
         for entry in entries
     )
@@ -66,16 +76,19 @@ def merged(wanted: Iterable[SinkPlan]) -> list[SinkPlan]:
     """Each sink once, in the order named; one that is named twice gets the events of both."""
     found: dict[object, SinkPlan] = {}
     for plan in wanted:
-        key = plan.name if plan.exporter is None else id(plan.exporter)
+        itself = plan.exporter if plan.exporter is not None else plan.callback
+        key = plan.name if itself is None else id(itself)
         known = found.get(key)
         found[key] = replace(known, events=known.events | plan.events) if known else plan
     return list(found.values())
 
 
-def plan_for(entry: str | SpanExporter, settings: Settings) -> SinkPlan:
-    """The plan for a sink's name, or for an exporter that exists already."""
+def plan_for(entry: str | SpanExporter | Callback, settings: Settings) -> SinkPlan:
+    """The plan for a sink's name, for an exporter that exists already, or for a callback."""
     if isinstance(entry, str):
         return SinkPlan(entry, _settings_of(entry, settings))
+    if not isinstance(entry, SpanExporter):
+        return SinkPlan(name_of(entry), _settings_of(name_of(entry), settings), callback=entry)
     name = getattr(entry, "name", None)
     name = name if isinstance(name, str) and name else type(entry).__name__
     return SinkPlan(name, _settings_of(name, settings), exporter=entry)
@@ -130,8 +143,10 @@ def build(plan: SinkPlan, config_file: str | None) -> SpanExporter:
     """
     if plan.exporter is not None:
         return plan.exporter
+    if plan.callback is not None:
+        return _callback(plan, plan.callback)
     if plan.make is None and _CALLBACK_TYPE not in plan.settings.values and _is_path(plan.name):
-        return _imported(plan.name, config_file)
+        return _imported(plan, config_file)
     make = plan.make or _maker(plan)
     arguments = _arguments(plan, make)
     try:
@@ -182,11 +197,20 @@ def _arguments(plan: SinkPlan, make: Callable[..., SpanExporter]) -> dict[str, A
     return {**arguments, "name": plan.name} if "name" in parameters else arguments
 
 
-def _imported(name: str, config_file: str | None) -> SpanExporter:
-    found = imported(name, config_file)
+def _imported(plan: SinkPlan, config_file: str | None) -> SpanExporter:
+    found = imported(plan.name, config_file)
     if isinstance(found, SpanExporter):
         return found
+    if is_callback(found):
+        return _callback(plan, found)
+    what = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
     raise ConfigurationError(
-        f"{name}: expected a SpanExporter instance, got {type(found).__name__}; custom callbacks (CustomLogger classes "
-        "and functions) are not available in this version"
+        f"{plan.name}: expected an instance of CustomLogger, a function or a SpanExporter instance, got {what}"
     )
+
+
+def _callback(plan: SinkPlan, callback: Callback) -> SpanExporter:
+    for key in plan.settings.values.keys() - _OURS:
+        expected = ", ".join(sorted({_MESSAGE_LOGGING, _REDACTION}))
+        raise ConfigurationError(f"{plan.settings.where}.{key}: unknown setting; expected one of {expected}")
+    return exporter_for(callback, plan.events, name=plan.name)
