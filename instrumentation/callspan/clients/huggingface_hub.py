@@ -156,5 +156,5 @@ CLIENT = Client(
     by_call=_by_call,
     # Many packages import huggingface_hub, and few of them its inference clients.
     package="huggingface_hub.inference._common",
-    newest=1,
+    newest=2,
 )

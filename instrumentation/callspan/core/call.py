@@ -288,7 +288,7 @@ class Call:
 
 
 class Unrecorded:
-    """A call that leaves no span, because its own parameters say so, and neither does what runs beneath it.
+    """A call that leaves no span, since it is part of another or not to be recorded; nor does what runs beneath it.
 
     Attributes:
         context: to run it in.
@@ -297,9 +297,9 @@ class Unrecorded:
 
     __slots__ = ("context", "quiet")
 
-    def __init__(self, parent: Context) -> None:
+    def __init__(self, parent: Context, *, is_quiet: bool) -> None:
         self.context = quiet.beneath(parent)
-        self.quiet = False
+        self.quiet = is_quiet
 
     def fail(self, error: BaseException) -> None:
         """Leave the exception to the application."""

@@ -119,8 +119,10 @@ def begin(
         if (origin := origin_of(client.name)) is not None:
             parent, said = origin.surroundings(parent)
         parent, said = runs.surroundings(parent, said)
+        is_quiet = client.name in state.sending
         if quiet.silenced(parent):
-            return None, kwargs
+            # Part of another call: those are to be silent here too who are so only up to where requests are sent.
+            return Unrecorded(parent, is_quiet=True) if is_quiet and parent.get(quiet.CALL_KEY) else None, kwargs
         kwargs, given = _readable(kwargs)
         named = dict(zip(operation.positional, args, strict=False)) if args else {}
         parameters: Parameters = {**named, **given} if named else given
@@ -131,12 +133,12 @@ def begin(
         if said.no_log:
             _logger.info("callspan: no-log request: this call is not recorded: %s", operation.name)
             enclosing.mark(parent)
-            return Unrecorded(parent), kwargs
+            return Unrecorded(parent, is_quiet=is_quiet), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
         outer = util_genai.enclosing(operation.name, parent)
         telemetry = _inside(outer, parent, telemetry)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
-        call.quiet = client.name in state.sending
+        call.quiet = is_quiet
         if outer is not None:
             call.span.set_attributes(call.attributes)  # it may end before this call does
         if origin is not None:
