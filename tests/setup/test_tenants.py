@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -401,6 +404,85 @@ def test_a_key_cannot_use_what_is_the_operators(
     report = callspan.flush(10)
     assert report[f"langfuse@{KEY_HASH}"].delivered == 0
     assert got(server) == {"/all": 1}
+
+
+def test_who_names_sinks_for_teams_alone_has_no_local_file(server: SinkServer, provider: TracerProvider) -> None:
+    """Other teams' calls are kept nowhere, as with LiteLLM."""
+    configured(provider, server, callbacks=[], default_team_settings=[TEAM])
+    made_for(provider, team_id="a")
+    made_for(provider, team_id="b")
+    assert got(server) == {"/own": 1}
+    assert set(callspan.flush(10)) == {"own@a"}
+
+
+def test_a_tenant_is_known_by_what_its_sinks_are_not_told(server: SinkServer, provider: TracerProvider) -> None:
+    """``redact_user_api_key_info`` takes the team out of what is sent, not out of where it is sent."""
+    configured(provider, server, redact_user_api_key_info=True, default_team_settings=[{**TEAM, "team_id": "team-7"}])
+    made_for(provider, team_id="team-7")
+    assert got(server) == {"/all": 1, "/own": 1}
+    assert not [request for request in server.requests if b"team-7" in request.body]
+
+
+def test_many_threads_and_many_tenants(server: SinkServer, provider: TracerProvider) -> None:
+    """However sinks are made and closed meanwhile, each call comes once, to its own tenant."""
+    entries = {f"t{number}": {"own": hook(server, f"/t{number}", flush_interval=0.01)} for number in range(5)}
+    teams = [
+        {"team_id": team, "callbacks": ["own"], "callback_settings": settings} for team, settings in entries.items()
+    ]
+    configured(provider, server, callbacks=[], default_team_settings=teams, max_tenant_sinks=3, tenant_idle_s=0.05)
+
+    def work() -> None:
+        for _ in range(5):
+            for team in entries:
+                made_for(provider, team_id=team)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    provider.shutdown()
+    assert got(server) == {f"/{team}": 15 for team in entries}
+    for request in server.requests:
+        team = request.path.removeprefix("/")
+        assert {each["metadata"]["user_api_key_team_id"] for each in json.loads(request.body)} == {team}
+    report = callspan.flush(10)
+    assert (sum(each.delivered for each in report.values()), report.ok) == (75, True)
+
+
+FORKS = """
+import json, os, sys
+import callspan
+from opentelemetry import trace
+from tests.setup.spans import call
+
+def made_for(team):
+    call(trace.get_tracer_provider(), {"callspan.metadata": json.dumps({"user_api_key_team_id": team})})
+
+entry = {"callback_type": "generic_api", "endpoint": sys.argv[1]}
+teams = [{"team_id": team, "callbacks": ["own"]} for team in "ab"]
+callspan.configure(callback_settings={"own": entry}, default_team_settings=teams, instrument=False)
+made_for("a")
+callspan.flush(10)
+made_for("a")
+child = os.fork()
+made_for("a")
+made_for("b")
+report = callspan.flush(10)
+if child == 0:
+    os._exit(0 if {name: each.delivered for name, each in report.items()} == {"own@a": 1, "own@b": 1} else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert {name: each.delivered for name, each in report.items()} == {"own@a": 3, "own@b": 1}
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_tenants_of_its_own(server: SinkServer) -> None:
+    """What the parent has queued is the parent's to send; the child's calls are the child's."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS, f"{server.url}/own"]
+    subprocess.run(command, check=True, timeout=60, cwd=Path(__file__).parents[2])
+    assert got(server) == {"/own": 6}
 
 
 def test_metadata_names_neither_sinks_nor_credentials(server: SinkServer, provider: TracerProvider) -> None:
