@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
+from callspan import context
+from callspan.call_context import EMPTY
 from callspan.directives import Leave, from_baggage, read, tightest
 
 OPERATOR = Leave(disable_callbacks=True)
@@ -97,3 +101,28 @@ def test_baggage() -> None:
         "redact": "pii",
     }
     assert from_baggage({"session.id": ["no", "text"]}) == {}
+
+
+NAMES = (
+    *("metadata", "litellm_metadata", "tags", "user", "user_id", "session_id", "trace_id", "no-log", "log_raw_request"),
+    *("turn_off_message_logging", "litellm_session_id", "litellm_trace_id", "x-litellm-tags", "user-agent"),
+    *("x-litellm-disable-callbacks", "x-litellm-spend-logs-metadata", "litellm-disable-message-redaction"),
+)
+JSON: Any = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
+    lambda inner: some.lists(inner) | some.dictionaries(some.sampled_from(NAMES) | some.text(), inner),
+    max_leaves=12,
+)
+HEADERS: Any = some.dictionaries(
+    some.sampled_from(NAMES), some.text() | some.sampled_from(["true", "{", '{"a": 1}', ","])
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(HEADERS, some.dictionaries(some.sampled_from(NAMES), JSON), HEADERS)
+def test_nothing_that_a_request_says_breaks_anything(headers: Any, body: Any, baggage: Any) -> None:
+    """Whatever JSON a body is and whatever headers hold, it makes a context, and what is to be withheld is."""
+    said = read(headers, body, OPERATOR)
+    merged = context(**said).merged(context(**from_baggage(baggage)).merged(EMPTY))
+    assert body.get("turn_off_message_logging") is not True or merged.attributes["callspan.redact"] == "none"
+    assert body.get("no-log") is not True or merged.no_log

@@ -15,7 +15,9 @@ from callspan import context
 from callspan.cli.fake_openai import FakeOpenAI, Request
 from callspan.core import curl
 from callspan.instrumentors import activate, uninstrument
+from callspan_exporters.call_facts import details
 from callspan_exporters.redaction import mask, none
+from callspan_exporters.sink import Item
 from callspan_semconv import attributes as attr
 from callspan_semconv import to_payload
 from tests.instrumentation.support import MODEL, OPENAI_MAJOR, Spans, collect, httpx, settle, user
@@ -215,4 +217,5 @@ async def test_where_it_shows(spans: Spans, either: Any) -> None:
     payload: Any = to_payload(span)
     command = dict(span.attributes or {})[attr.CALLSPAN_RAW_REQUEST]
     assert payload["metadata"]["requester_metadata"] == {"a": 1, "raw_request": command}
+    assert details(payload, Item(span).metadata)["raw_request"] == command
     assert json.loads(str(command).rpartition("--data-raw ")[2].strip("'"))["messages"] == user("Hi")
