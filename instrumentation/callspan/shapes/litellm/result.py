@@ -32,12 +32,13 @@ def read_around(call: Call, result: Any) -> None:
     hidden = hidden_params(result) or hidden_params(getattr(result, "completion_stream", None))
     noted = logged.details(call)
     _read_provider(call, hidden.get("custom_llm_provider") or noted.get("custom_llm_provider"))
-    # What it notes beside the answer is the provider's usual address, wherever the call went.
-    _read_place(call, logged.api_base(call) or hidden.get("api_base"))
     _read_hidden(call, hidden)
     if hidden.get("cache_hit") is True:
         _read_cache(call, hidden)
-    elif attr.GEN_AI_REQUEST_STREAM not in call.attributes:
+        return
+    # What stands beside the answer is the provider's usual address, wherever the call went.
+    _read_place(call, logged.api_base(call) or hidden.get("api_base"))
+    if attr.GEN_AI_REQUEST_STREAM not in call.attributes:
         set_cost(call, hidden.get("response_cost"))
 
 
