@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -162,6 +163,41 @@ def test_a_failure(configure: Callable[..., None], client: openai.OpenAI) -> Non
     assert each.kwargs["log_event_type"] == "failed_api_call"
     assert each.kwargs["response_cost"] == 0.0
     assert each.kwargs["standard_logging_object"]["status"] == "failure"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda kwargs: pickle.loads(pickle.dumps(kwargs))])
+def test_copies(copied: Any, configure: Callable[..., None], client: openai.OpenAI) -> None:
+    """``copy.deepcopy(kwargs)`` and pickle work, on success and failure, answer and exception included."""
+    logger = recording("log_success_event", "log_failure_event")
+    configure(callbacks=[logger])
+    call(client, "stream")
+    call(client, "failure")
+    callspan.flush(10)
+    good, bad = logger.heard
+    assert copied(good.kwargs) == good.kwargs
+    assert copied(good.response).choices[0].message.content == good.response.choices[0].message.content
+    error = copied(bad.kwargs)["exception"]
+    assert (type(error).__name__, error.status_code, str(error)) == (
+        "RateLimitError",
+        429,
+        str(bad.kwargs["exception"]),
+    )
+
+
+async def test_raw_responses(configure: Callable[..., None], client: openai.OpenAI) -> None:
+    """The same hooks; the bytes of a raw stream are no chunks."""
+    logger = recording(*SYNC)
+    configure(callbacks=[logger])
+    messages: Any = [{"role": "user", "content": "!chunks 2"}]
+    client.chat.completions.with_raw_response.create(model=MODEL, messages=messages).parse()
+    assert callspan.flush(10)
+    raw = client.chat.completions.with_streaming_response
+    with raw.create(model=MODEL, messages=messages, stream=True) as response:
+        response.read()
+    assert callspan.flush(10)
+    assert logger.hooks == ["log_pre_api_call", "log_post_api_call", "log_success_event"] * 2
+    texts = [each.response.choices[0].message.content for each in logger.heard if each.hook == "log_success_event"]
+    assert texts[1] == " 0 1"
 
 
 def test_before_the_answer(configure: Callable[..., None], client: openai.OpenAI) -> None:

@@ -98,6 +98,29 @@ async def test_the_class_of_the_proxys_page(
     assert "Traceback" in bad["traceback"]
 
 
+async def test_litellms_own_calls(litellm: Any, configure: Callable[..., None], fake_openai: Any) -> None:
+    """Calls of LiteLLM's functions are told as others are, once."""
+    logger = with_hooks(callspan.CustomLogger, *SYNC, *ASYNC)()
+    configure(callbacks=[logger])
+    more: dict[str, Any] = {
+        "model": "openai/gpt-4o-mini",
+        "messages": [{"role": "user", "content": "!chunks 3"}],
+        "api_base": fake_openai.base_url,
+        "api_key": "sk-local-0123456789abcdef",
+        "stream": True,
+    }
+    for _ in litellm.completion(**more):
+        pass
+    async for _ in await litellm.acompletion(**more):
+        pass
+    assert callspan.flush(20)
+    for name in ("pre_api_call", "post_api_call", "success_event"):
+        assert logger.hooks.count(f"log_{name}") == logger.hooks.count(f"async_log_{name}") == 1
+    texts = [each.response.choices[0].message.content for each in logger.heard if each.hook.endswith("success_event")]
+    assert texts == [" 0 1 2"] * 2
+    assert "sk-local-0123456789abcdef" not in str(logger.heard)
+
+
 def test_callspan_does_not_import_it() -> None:
     """LiteLLM's base class is known by its name."""
     import subprocess

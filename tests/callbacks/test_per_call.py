@@ -108,6 +108,40 @@ def test_the_process_policy_counts(configure: Callable[..., None], client: opena
     assert "hunter2" not in str(logger.heard)
 
 
+def test_nothing_is_remembered_of_calls_that_are_told(configure: Callable[..., None], client: openai.OpenAI) -> None:
+    """Not even of those whose end nobody asked for, or that are for other sinks: a closure would live on."""
+    import gc
+    import weakref
+
+    class Heavy:
+        def __call__(self, *_arguments: Any) -> None: ...
+
+    configure()
+    alive = []
+    for arguments in ({"success_callback": True}, {"failure_callback": True}, {"callbacks": True, "sinks": ["local"]}):
+        heavy = Heavy()
+        alive.append(weakref.ref(heavy))
+        with callspan.context(**{name: [heavy] if value is True else value for name, value in arguments.items()}):  # type: ignore[arg-type]
+            call(client, "plain")
+            call(client, "stream")
+        del heavy
+    callspan.flush(10)
+    gc.collect()
+    assert [each() for each in alive] == [None] * 3
+
+
+def test_sinks_decides_about_them_too(configure: Callable[..., None], client: openai.OpenAI) -> None:
+    """Their name there is ``context``."""
+    logger = recording(*SYNC)
+    configure()
+    with callspan.context(callbacks=[logger], sinks=["local"]):
+        chat(client)
+    with callspan.context(callbacks=[logger], sinks=["context"]):
+        chat(client)
+    callspan.flush(10)
+    assert logger.hooks == ["log_pre_api_call", "log_post_api_call", "log_success_event"]
+
+
 def test_the_policy_of_a_team_counts(configure: Callable[..., None], client: openai.OpenAI) -> None:
     """What is said of a team's calls holds for callbacks too, the process's and a block's, in every hook."""
     everywhere, here = recording(*SYNC), recording(*SYNC)

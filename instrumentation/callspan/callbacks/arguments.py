@@ -57,12 +57,21 @@ class CallError(Exception):
         model: the model that was asked.
     """
 
-    def __init__(self, message: str, *, status_code: int | None, llm_provider: str, model: str) -> None:
+    def __init__(self, message: str, status_code: int | None, llm_provider: str, model: str) -> None:
         super().__init__(message)
         self.message = message
         self.status_code = status_code
         self.llm_provider = llm_provider
         self.model = model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles: the class is made for the occasion and can be found nowhere.
+        return _call_error, (type(self).__name__, self.message, self.status_code, self.llm_provider, self.model)
+
+
+def _call_error(name: str, *arguments: Any) -> CallError:
+    kind: type[CallError] = type(name if name.isidentifier() else CallError.__name__, (CallError,), {})
+    return kind(*arguments)
 
 
 @dataclass(slots=True)
@@ -224,14 +233,13 @@ def _end(payload: StandardLoggingPayload, item: Item) -> dict[str, Any]:
 
 def _failure(payload: StandardLoggingPayload) -> dict[str, Any]:
     found = payload["error_information"]
-    name = found["error_class"]
-    kind = type(name if name.isidentifier() else CallError.__name__, (CallError,), {})
     code = found["error_code"]
-    error = kind(
+    error = _call_error(
+        found["error_class"],
         payload["error_str"] or "",
-        status_code=int(code) if code.isdigit() else None,
-        llm_provider=found["llm_provider"],
-        model=payload["model"],
+        int(code) if code.isdigit() else None,
+        found["llm_provider"],
+        payload["model"],
     )
     return {"exception": error, "traceback_exception": found["traceback"]}
 

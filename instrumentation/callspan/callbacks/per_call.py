@@ -7,6 +7,7 @@ to hear of a call is looked up by its span.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
@@ -21,6 +22,7 @@ from callspan.callbacks.targets import ON_COURSE, ON_FAILURE, ON_SUCCESS, Callba
 from callspan.core.call import Call, end_open_streams
 from callspan.core.listeners import Listener, Moment
 from callspan_exporters.delivery.queue import RedactionPolicy
+from callspan_exporters.sink import Request, Response
 
 NAME: Final = "context"
 
@@ -82,17 +84,13 @@ class _Group:
     """The pipelines of all callbacks with one policy."""
 
     def __init__(self, policy: RedactionPolicy, deliver: Deliver) -> None:
-        self._lock = threading.Lock()
-        self._calls: OrderedDict[tuple[int, int], Sequence[Subscription]] = OrderedDict()
-        self._exporter = CallbackExporter(self._of, name=NAME)
+        self._calls = _Calls()
+        self._exporter = _Exporter(self._calls)
         self._processor = connect(self._exporter, policy, deliver)
 
     def remember(self, call: Call, subscriptions: Sequence[Subscription]) -> None:
         """These are to hear of the call."""
-        with self._lock:
-            self._calls[_key(call.span.get_span_context())] = subscriptions
-            if len(self._calls) > _MAX_CALLS:
-                self._calls.popitem(last=False)
+        self._calls.remember(call.span.get_span_context(), subscriptions)
 
     def tell(self, moment: Moment, call: Call, *more: Any) -> None:
         """Tell those who are to hear of the call."""
@@ -100,15 +98,53 @@ class _Group:
 
     def end(self, call: Call) -> None:
         """Queue the call, if anybody is to hear of it."""
-        if isinstance(call.span, ReadableSpan):
+        if isinstance(call.span, ReadableSpan) and self._processor.wants(call.span):
             self._processor.on_end(call.span)
+        else:
+            self._calls.forget(call.span.get_span_context())
 
     def close(self) -> None:
         """Settle what is queued."""
         self._processor.shutdown()
 
-    def _of(self, span: ReadableSpan) -> Sequence[Subscription]:
-        return self._calls.get(_key(span.context), ())
+
+class _Calls:
+    """Who is to hear of which call, from its beginning until they have heard of its end."""
+
+    def __init__(self) -> None:
+        self._subscriptions: OrderedDict[tuple[int, int], Sequence[Subscription]] = OrderedDict()
+
+    def remember(self, context: SpanContext, subscriptions: Sequence[Subscription]) -> None:
+        with _lock:
+            self._subscriptions[context.trace_id, context.span_id] = subscriptions
+            if len(self._subscriptions) > _MAX_CALLS:
+                self._subscriptions.popitem(last=False)
+
+    def of(self, span: ReadableSpan) -> Sequence[Subscription]:
+        context = span.context
+        return self._subscriptions.get((context.trace_id, context.span_id), ()) if context is not None else ()
+
+    def forget(self, context: SpanContext | None) -> None:
+        if context is not None:
+            with _lock:
+                self._subscriptions.pop((context.trace_id, context.span_id), None)
+
+
+class _Exporter(CallbackExporter):
+    """Takes every call that somebody is to hear of, even if its end is not what they asked for: then it is over."""
+
+    def __init__(self, calls: _Calls) -> None:
+        super().__init__(calls.of, name=NAME)
+        self._calls = calls
+
+    def accepts(self, span: ReadableSpan) -> bool:
+        return bool(self.subscriptions(span))
+
+    def send(self, request: Request, timeout_s: float) -> Response:
+        response = super().send(request, timeout_s)
+        for item in request.items:
+            self._calls.forget(item.span.context)
+        return response
 
 
 _lock = threading.Lock()
@@ -147,5 +183,10 @@ def _tell_all(moment: Moment, call: Call, *more: Any) -> None:
         group.tell(moment, call, *more)
 
 
-def _key(context: SpanContext | None) -> tuple[int, int]:
-    return (context.trace_id, context.span_id) if context is not None else (0, 0)
+def _renew_after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held the parent's
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import threading
 import time
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -25,7 +24,6 @@ _logger = logging.getLogger("callspan")
 TIMED_OUT: Final = "timed out"
 
 _reported: set[tuple[str, str, str]] = set()
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +146,7 @@ def _rewrite(occasion: Occasion, brought: object) -> None:
 def _report(hook: Hook, error: BaseException) -> str:
     """Log the first failure of a kind: where, and the type, but never the text, which may quote content."""
     failed = (hook.name, type(error).__name__, guard.place(error))
-    with _lock:
-        first = failed not in _reported
+    if failed not in _reported:
         _reported.add(failed)
-    if first:
         _logger.warning("callback %s raised %s (%s); the call itself is unharmed", *failed)
     return f"{type(error).__name__} in {hook.name}"
