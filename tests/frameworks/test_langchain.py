@@ -69,7 +69,7 @@ def no_run_is_left() -> Any:
     """Whatever began has ended, and nothing is kept of it."""
     yield
     handler = framework._switch._handler
-    kept = [handler._runs._open, handler._runs._spans, handler._watches, handler._marks] if handler else []
+    kept = [handler._runs._open, handler._runs._spans, handler._watches] if handler else []
     assert not any(kept)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
@@ -33,9 +34,10 @@ class Run:
             one, else what is current.
         order: runs begun later have higher numbers.
         conversation_id: as given, or inherited.
+        facts: what the framework's module notes of it.
     """
 
-    __slots__ = ("_current", "conversation_id", "order", "span")
+    __slots__ = ("_current", "conversation_id", "facts", "order", "span")
 
     def __init__(self, around: Run | None, conversation_id: str | None = None) -> None:
         context = here()
@@ -45,6 +47,7 @@ class Run:
         if conversation_id is None and around is not None:
             self.conversation_id = around.conversation_id
         self.order = next(_orders)
+        self.facts: Any = None
 
     def inside(self, context: Context) -> Context:
         """``context``, with the run's span as the current one unless a closer one was begun since (a tool's own)."""

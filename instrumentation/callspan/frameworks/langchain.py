@@ -48,7 +48,11 @@ class _Marks(NamedTuple):
     maker: str | None = None
 
 
+# Runs that began in this context or one that it was copied from. A hook runs in the context of what begins, and perhaps
+# in another when that ends, so neither is ever reset: the key of a run that has ended names nothing. The node is what
+# Python before 3.11 has: there the framework's own variable does not reach the tasks that it starts.
 _model: ContextVar[int | None] = ContextVar("callspan_langchain_model", default=None)
+_node: ContextVar[int | None] = ContextVar("callspan_langchain_node", default=None)
 
 
 class Callbacks:
@@ -63,7 +67,6 @@ class Callbacks:
     def __init__(self) -> None:
         self._runs = Runs(_NAME)
         self._watches: dict[int, weakref.ref[UUID]] = {}
-        self._marks: dict[int, _Marks] = {}
 
     # -- chains, graphs and agents --------------------------------------------------------------------------------
 
@@ -79,12 +82,13 @@ class Callbacks:
         **more: Any,
     ) -> None:
         """A chain, a graph, an agent, or a step of one."""
-        around = self._begin(run_id, parent_run_id, metadata)
+        around, run = self._begin(run_id, parent_run_id, metadata)
         said = metadata or {}
-        marks = _Marks(said.get("lc_agent_name"), said.get("ls_integration"))
-        outer = _Marks() if around is None else self._marks.get(around, _Marks())
-        self._marks[run_id.int] = marks
+        run.facts = marks = _Marks(said.get("lc_agent_name"), said.get("ls_integration"))
+        outer: _Marks = (around and around.facts) or _Marks()
         name = more.get("name") or (serialized or {}).get("name")
+        if name and name == said.get("langgraph_node"):
+            _node.set(run_id.int)
         if marks.agent and name == marks.agent != outer.agent:
             self._runs.record(run_id.int, INVOKE_AGENT, name)
         elif marks.maker == _AGENTS != outer.maker and name == _UNNAMED_GRAPH:
@@ -117,8 +121,8 @@ class Callbacks:
         **more: Any,
     ) -> None:
         """A tool."""
-        self._begin(run_id, parent_run_id, metadata)
-        self._marks[run_id.int] = _Marks(maker=(metadata or {}).get("ls_integration"))
+        _, run = self._begin(run_id, parent_run_id, metadata)
+        run.facts = _Marks(maker=(metadata or {}).get("ls_integration"))
         tool = serialized or {}
         span = self._runs.record(run_id.int, EXECUTE_TOOL, tool.get("name") or more.get("name"))
         if (frame := Frame.waiting()) is not None:
@@ -163,11 +167,11 @@ class Callbacks:
     ) -> None:
         """A model, in this context or one copied from it.
 
-        It knows where it belongs even if none of the framework's runs is current here: in a thread, and in tasks of
-        Python before 3.11, where the application passes the config on by hand.
+        It knows where it belongs even if no step is current here, as in a thread to which the application passes the
+        config by hand.
         """
         self._begin(run_id, parent_run_id, metadata)
-        _model.set(run_id.int)  # and never reset, which another context could not: it names nothing once the run ended
+        _model.set(run_id.int)
 
     on_llm_start = on_chat_model_start
 
@@ -195,33 +199,38 @@ class Callbacks:
 
     def here(self) -> runs.Run | None:
         """The run that a model call made here belongs to."""
-        return runs.later(self._runs.get(_model.get()), self._runs.get(_current()))
+        return runs.later(self._runs.get(_model.get()), self._step())
 
-    def _begin(self, run_id: UUID, parent_run_id: UUID | None, metadata: Mapping[str, Any] | None) -> int | None:
-        """A run begins; the key of the one around it.
+    def _step(self) -> runs.Run | None:
+        """The step that is current: by the framework, or else the node of a graph whose task this is."""
+        return runs.later(self._runs.get(_current()), self._runs.get(_node.get()))
 
-        One that callspan does not know is another tracer's, or begun before callspan came.
+    def _begin(
+        self, run_id: UUID, parent_run_id: UUID | None, metadata: Mapping[str, Any] | None
+    ) -> tuple[runs.Run | None, runs.Run]:
+        """A run begins; the one around it, if callspan knows that, and itself.
+
+        A parent that the application chose goes before the step that is current. One that callspan does not know is
+        another tracer's, or begun before callspan came.
         """
-        named = (parent_run_id.int if parent_run_id is not None else None, _current())
-        around = next((key for key in named if self._runs.get(key) is not None), None)
+        around = None
+        if parent_run_id is not None and parent_run_id.int != _current():
+            around = self._runs.get(parent_run_id.int)
+        around = around or self._step()
         said = metadata or {}
         conversation = next((said[key] for key in _CONVERSATION_KEYS if said.get(key)), None)
-        self._runs.begin(run_id.int, around, str(conversation) if conversation is not None else None)
+        run = self._runs.begin(run_id.int, around, str(conversation) if conversation is not None else None)
         self._watches[run_id.int] = weakref.ref(run_id, partial(self._lost, run_id.int))
-        return around
+        return around, run
 
     def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
-        self._forget(run_id.int)
+        self._watches.pop(run_id.int, None)
         self._runs.end(run_id.int, None if error is None or _is_no_failure(error) else error)
 
     def _lost(self, key: int, _: object) -> None:
         """Nothing is left that could report the end."""
-        self._forget(key)
-        self._runs.end(key)
-
-    def _forget(self, key: int) -> None:
         self._watches.pop(key, None)
-        self._marks.pop(key, None)
+        self._runs.end(key)
 
 
 def _read_result(output: Any, span: Span) -> None:

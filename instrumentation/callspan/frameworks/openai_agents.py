@@ -52,7 +52,7 @@ class Processor:
     @hook
     def on_span_start(self, span: Any) -> None:
         """Any step begins."""
-        self._runs.begin(span.span_id, span.parent_id or span.trace_id)
+        self._runs.begin(span.span_id, self._runs.get(span.parent_id or span.trace_id))
         data = span.span_data
         if data.type == "agent":
             self._runs.record(span.span_id, INVOKE_AGENT, data.name)

@@ -65,9 +65,9 @@ class Runs:
         """The run; None if it is unknown or has ended."""
         return self._open.get(key)
 
-    def begin(self, key: Hashable, around: Hashable, conversation_id: str | None = None) -> runs.Run:
+    def begin(self, key: Hashable, around: runs.Run | None, conversation_id: str | None = None) -> runs.Run:
         """A run begins, here and now, inside the run ``around``, or inside another framework's in that one."""
-        outer = runs.later(self._open.get(around), runs.innermost(besides=self._framework))
+        outer = runs.later(around, runs.innermost(besides=self._framework))
         run = self._open[key] = runs.Run(outer, conversation_id)
         return run
 
