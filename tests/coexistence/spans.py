@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from callspan_semconv import is_llm_span
+from callspan_semconv import is_llm_span, to_payload
 
 _memory = InMemorySpanExporter()
 
@@ -36,4 +36,5 @@ def _facts(span: ReadableSpan) -> dict[str, object]:
         "parent": span.parent.span_id if span.parent else None,
         "llm": is_llm_span(span),
         "attributes": dict(span.attributes or {}),
+        "payload": to_payload(span),
     }

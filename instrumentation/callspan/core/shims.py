@@ -132,11 +132,11 @@ def begin(
         said = said_of(said, get_all(parent), given, telemetry.leave)
         if said.no_log:
             _logger.info("callspan: no-log request: this call is not recorded: %s", operation.name)
-            enclosing.mark(parent)
+            enclosing.mark(parent, operation.name)
             return Unrecorded(parent, is_quiet=is_quiet), kwargs
         endpoint, parameters = client.by_call(client.endpoint(instance), instance, parameters)
         outer = util_genai.enclosing(operation.name, parent)
-        telemetry = _inside(outer, parent, telemetry)
+        telemetry = _inside(outer, parent, telemetry, operation)
         call = Call(telemetry, operation, endpoint, parameters, parent=parent, said=said, is_async=is_async)
         call.quiet = is_quiet
         if outer is not None:
@@ -152,11 +152,11 @@ def begin(
     return call, kwargs
 
 
-def _inside(outer: Any, parent: Context, telemetry: Telemetry) -> Telemetry:
+def _inside(outer: Any, parent: Context, telemetry: Telemetry, operation: Operation) -> Telemetry:
     """What a call needs that another library may have a span around: either that counts, or the call's own."""
     if outer is not None:
         return util_genai.contributing(telemetry, outer, parent)
-    enclosing.mark(parent)
+    enclosing.mark(parent, operation.name)
     return telemetry
 
 

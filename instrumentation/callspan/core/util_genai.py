@@ -8,6 +8,7 @@ somebody else has.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,9 @@ from opentelemetry.util.types import Attributes, AttributeValue
 
 from callspan.core.telemetry import Instruments, Telemetry
 from callspan_semconv import attributes as attr
+
+_logger = logging.getLogger("callspan")
+_told: set[str] = set()  # names of scopes
 
 _MODULE = "opentelemetry.util.genai.invocation"
 _KINDS = {
@@ -110,9 +114,19 @@ def contributing(telemetry: Telemetry, data: Any, context: Context) -> Telemetry
         data: of the invocation, from `enclosing`.
         context: in which the call is made.
     """
-    return replace(
-        telemetry, tracer=_Tracer(data, get_current_span(context)), instruments=_no_metrics(), capture_content=False
-    )
+    around = get_current_span(context)
+    _say_whose(around)
+    return replace(telemetry, tracer=_Tracer(data, around), instruments=_no_metrics(), capture_content=False)
+
+
+def _say_whose(around: Span) -> None:
+    """One line for each library that has made spans around calls of ours."""
+    scope = getattr(around, "instrumentation_scope", None)  # the SDK's spans have one
+    if scope is not None and scope.name not in _told:
+        _told.add(scope.name)
+        _logger.warning(
+            "callspan: model calls made inside spans of %s are recorded there; callspan adds what it knows", scope.name
+        )
 
 
 @lru_cache(maxsize=1)
