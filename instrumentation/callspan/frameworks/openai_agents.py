@@ -1,4 +1,4 @@
-"""openai-agents, from 0.2: its traces, agents and tools, by a trace processor beside those that are there."""
+"""openai-agents, from 0.4: its traces, agents and tools, by a trace processor beside those that are there."""
 
 from __future__ import annotations
 
