@@ -52,5 +52,8 @@ def breakdown(call: Call) -> Mapping[str, Any]:
 
 def price(call: Call, answer: Any) -> object:
     """LiteLLM's price of ``answer``, USD; None if it has none."""
-    calculate = getattr(_objects.get(call), "response_cost_calculator", None)
-    return calculate(result=answer) if calculate is not None else None
+    logging = _objects.get(call)
+    for name in ("response_cost_calculator", "_response_cost_calculator"):  # before 1.104
+        if (calculate := getattr(logging, name, None)) is not None:
+            return calculate(result=answer)
+    return None

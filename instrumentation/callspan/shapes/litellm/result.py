@@ -67,10 +67,9 @@ def read_counts(call: Call, usage: Any) -> None:
 
 
 def counted(usage: Any) -> bool:
-    """Whether somebody counted: a call without any token there is none."""
+    """Whether somebody counted all of it: a call without input there is none."""
     known = fields(usage)
-    names = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens")
-    return any(known.get(name) for name in names)
+    return bool(known.get("prompt_tokens") or known.get("input_tokens"))
 
 
 def set_cost(call: Call, cost: object) -> None:
@@ -158,6 +157,8 @@ class Stream:
         self._inner.finish(call)
         if self._model is not None:
             call.attributes[attr.GEN_AI_RESPONSE_MODEL] = self._model
+        elif call.attributes.get(attr.GEN_AI_RESPONSE_MODEL) == call.model:  # repeated from the request
+            del call.attributes[attr.GEN_AI_RESPONSE_MODEL]
         if self._usage is None:
             read_counts(call, None)
             return
