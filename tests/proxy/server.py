@@ -54,7 +54,7 @@ class Output:
         with self.changed:
             return "\n".join(self.lines)
 
-    def wait_for(self, pattern: re.Pattern[str], times: int = 1, timeout_s: float = 90.0) -> None:
+    def wait_for(self, pattern: re.Pattern[str], times: int = 1, timeout_s: float = 240.0) -> None:
         """Until so many lines have matched."""
         with self.changed:
             there = self.changed.wait_for(lambda: sum(map(bool, map(pattern.search, self.lines))) >= times, timeout_s)
