@@ -56,7 +56,7 @@ ONLY_SETTINGS = {
     "webhook-ndjson": "my_api",
     "webhook-single": "my_api",
 }
-# Its sink is a class of the reader's, in a file beside it: tests/instrumentation has the callbacks.
+# Its sink is a class of the reader's, in a file beside it: tests/callbacks has those.
 ITS_OWN_CLASS = {"custom-callback"}
 
 PLANNED = {"custom-callback": {"custom_callbacks.proxy_handler_instance"}, "forward-traceparent": set()}
@@ -136,3 +136,41 @@ def _made_and_delivered(provider: TracerProvider) -> dict[str, int]:
     report = callspan.flush(10)
     assert report.ok
     return {name: report[name].delivered for name in report}
+
+
+@pytest.mark.parametrize(
+    ("exporter", "endpoint", "headers", "url"),
+    [
+        ("console", None, None, None),
+        ("otlp_http", "https://api.honeycomb.io/v1/traces", "x-honeycomb-team=<your-api-key>", None),
+        (
+            "otlp_http",
+            "https://api.traceloop.com",
+            "Authorization=Bearer%20<your-api-key>",
+            "https://api.traceloop.com/v1/traces",
+        ),
+        ("otlp_http", "http://0.0.0.0:4317", None, "http://0.0.0.0:4317/v1/traces"),
+        ("otlp_grpc", "http://0.0.0.0:4317", None, "http://0.0.0.0:4317"),
+    ],
+)
+def test_variables_of_the_otel_pages(
+    exporter: str, endpoint: str | None, headers: str | None, url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``files/otel.yaml`` with what each page exports: the console, Honeycomb, Traceloop, a Collector either way."""
+    for name, value in (("OTEL_EXPORTER", exporter), ("OTEL_ENDPOINT", endpoint), ("OTEL_HEADERS", headers)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    (plan,) = sinks.plans(load(config_file=str(FILES / "otel.yaml")).settings)
+    made = sinks.build(plan, None)
+    assert getattr(made, "endpoint", None) == (url or endpoint)
+    made.shutdown()
+
+
+@pytest.mark.parametrize("exporter", ["otlp_http", "otlp_grpc"])
+def test_the_pages_slip_of_the_pen(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of theirs lacks a slash: no URL, but what was meant is said."""
+    monkeypatch.setenv("OTEL_EXPORTER", exporter)
+    monkeypatch.setenv("OTEL_ENDPOINT", "http:/0.0.0.0:4317")
+    (plan,) = sinks.plans(load(config_file=str(FILES / "otel.yaml")).settings)
+    with pytest.raises(callspan.ConfigurationError, match=r"OTEL_ENDPOINT: .*did you mean 'http://0.0.0.0:4317'\?"):
+        sinks.build(plan, None)
