@@ -19,7 +19,7 @@ OPT_OUT = "LiteLLM-Disable-Message-Redaction: true"
 ASKS: dict[str, Ask] = {
     "plain": curl(chat(SECRET), TEAM),
     "stream": curl(chat(SECRET, stream=True)),
-    "error": curl(chat(f"!error 400 !say {SECRET}")),
+    "error": curl(chat(f"!error 400 !say {SECRET} in an error")),
     "opt-out not allowed": curl(chat(SECRET), OPT_OUT),
     "opt-out allowed": curl(chat(SECRET), OPT_OUT, TEAM),
     "opt-out by false": curl(chat(SECRET), "LiteLLM-Disable-Message-Redaction: false", TEAM),
@@ -51,6 +51,12 @@ def test_content(name: str, run: Run) -> None:
     payload = run.payload(name)
     assert payload["model"] == "gpt-3.5-turbo"
     assert payload["status"] == ("failure" if name == "error" else "success")
+
+
+def test_no_error_quotes_it(run: Run) -> None:
+    """The provider's error repeats the prompt; no span does, neither the call's nor the web framework's."""
+    assert f"{SECRET} in an error" in run.answers["error"].body
+    assert b"in an error" not in b"".join(request.body for request in run.server.requests)
 
 
 def test_nothing_of_the_key(run: Run) -> None:
