@@ -18,7 +18,15 @@ from opentelemetry.trace import SpanContext
 
 from callspan.callbacks.exporter import CallbackExporter
 from callspan.callbacks.pipeline import Deliver, connect
-from callspan.callbacks.targets import ON_COURSE, ON_FAILURE, ON_SUCCESS, Callback, Subscription, name_of, subscription
+from callspan.callbacks.targets import (
+    ON_FAILURE,
+    ON_REQUESTS,
+    ON_SUCCESS,
+    Callback,
+    Subscription,
+    name_of,
+    subscription,
+)
 from callspan.core.call import Call, end_open_streams
 from callspan.core.listeners import Listener, Moment
 from callspan_exporters.delivery.queue import RedactionPolicy
@@ -32,7 +40,7 @@ _MAX_CALLS: Final = 100_000
 
 # What the arguments of `callspan.context` mean; see `callbacks.targets.subscription`.
 _EVENTS: Final[Mapping[str, frozenset[str]]] = {
-    "callbacks": frozenset({ON_SUCCESS, ON_FAILURE, ON_COURSE}),
+    "callbacks": frozenset({ON_SUCCESS, ON_FAILURE, ON_REQUESTS}),
     "success_callback": frozenset({ON_SUCCESS}),
     "failure_callback": frozenset({ON_FAILURE}),
 }

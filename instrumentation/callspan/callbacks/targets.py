@@ -24,12 +24,12 @@ MOMENTS: Final[tuple[Moment, ...]] = (PRE, POST, STREAM, SUCCESS, FAILURE)
 ON_SUCCESS: Final = "success"
 ON_FAILURE: Final = "failure"
 ON_INPUT: Final = "input"
-ON_COURSE: Final = "course"
+ON_REQUESTS: Final = "requests"
 _MOMENTS_OF: Final[dict[str, frozenset[Moment]]] = {
     ON_SUCCESS: frozenset({STREAM, SUCCESS}),
     ON_FAILURE: frozenset({FAILURE}),
     ON_INPUT: frozenset({PRE, POST}),
-    ON_COURSE: frozenset({PRE, POST}),
+    ON_REQUESTS: frozenset({PRE, POST}),
 }
 
 _said: set[tuple[str, str]] = set()
@@ -217,9 +217,9 @@ def subscription(callback: Any, events: Iterable[str]) -> Subscription:
 
     Args:
         callback: what `is_callback` accepts.
-        events: any of ``success``, ``failure``, ``input`` and ``course``.
+        events: any of ``success``, ``failure``, ``input`` and ``requests``.
     """
     if _has_hooks(callback):
         return Subscription(LoggerTarget(callback), frozenset().union(*(_MOMENTS_OF[event] for event in events)))
-    heard = (_MOMENTS_OF[event] for event in events if event != ON_COURSE)
+    heard = (_MOMENTS_OF[event] for event in events if event != ON_REQUESTS)
     return Subscription(FunctionTarget(callback), frozenset().union(*heard))

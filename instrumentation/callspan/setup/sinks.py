@@ -10,7 +10,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from callspan.callbacks.pipeline import exporter_for
-from callspan.callbacks.targets import ON_COURSE, ON_INPUT, Callback, is_callback, name_of
+from callspan.callbacks.targets import ON_INPUT, ON_REQUESTS, Callback, is_callback, name_of
 from callspan.errors import ConfigurationError
 from callspan.setup.configfile import Found
 from callspan.setup.imports import imported
@@ -37,7 +37,7 @@ class SinkPlan:
     Attributes:
         name: what the user calls it.
         settings: what the user wrote for it.
-        events: `SUCCESS`, `FAILURE` or both; of callbacks also `ON_INPUT` and `ON_COURSE`.
+        events: `SUCCESS`, `FAILURE` or both; of callbacks also `ON_INPUT` and `ON_REQUESTS`.
         exporter: the exporter itself, where there is one; it outlives its pipeline.
         callback: a function or an object with hooks.
         make: makes the exporter, where that is not for the name to say.
@@ -63,7 +63,7 @@ def plans(settings: Settings) -> list[SinkPlan]:
     return merged(
         replace(plan_for(entry, settings), events=frozenset(events))
         for entries, events in (
-            (settings.callbacks, EVERYTHING | {ON_COURSE}),
+            (settings.callbacks, EVERYTHING | {ON_REQUESTS}),
             (settings.success_callback, {SUCCESS}),
             (settings.failure_callback, {FAILURE}),
             (settings.input_callback, {ON_INPUT}),
