@@ -17,7 +17,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import callspan
 from callspan.setup import litellm_proxy, stamped
+from callspan.setup.settings import load
 from tests.exporters.servers import Answer, SinkServer
+from tests.setup.processes import run
 from tests.setup.spans import SECRET, call
 
 KEY_HASH = hashlib.sha256(b"sk-virtual").hexdigest()
@@ -448,6 +450,40 @@ def test_many_threads_and_many_tenants(server: SinkServer, provider: TracerProvi
         assert {each["metadata"]["user_api_key_team_id"] for each in json.loads(request.body)} == {team}
     report = callspan.flush(10)
     assert (sum(each.delivered for each in report.values()), report.ok) == (75, True)
+
+
+@pytest.mark.process
+def test_a_program_that_ends_at_once_loses_nothing(server: SinkServer, tmp_path: Path) -> None:
+    """Zero code: the sink that the last call is for is made while the process ends."""
+    (tmp_path / "config.yaml").write_text(
+        f"""
+        litellm_settings:
+          default_team_settings: [{{team_id: a, success_callback: [own]}}]
+        callback_settings:
+          own: {{callback_type: generic_api, endpoint: "{server.url}/own"}}
+        """
+    )
+    finished = run(
+        "import json\n"
+        "from opentelemetry import trace\n"
+        "from tests.setup.spans import call\n"
+        'metadata = json.dumps({"user_api_key_team_id": "a"})\n'
+        'call(trace.get_tracer_provider(), {"callspan.metadata": metadata})\n',
+        CALLSPAN_CONFIG=str(tmp_path / "config.yaml"),
+    )
+    assert (finished.code, finished.err) == (0, "")
+    assert got(server) == {"/own": 1}
+
+
+def test_one_wrong_entry_costs_one_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zero-code runs go on with the others, without content: what the entry says may be about privacy."""
+    entries = [{"team_id": "a", "turn_off_mesage_logging": True, "callbacks": "own"}, {**TEAM, "team_id": "b"}]
+    monkeypatch.setenv("CALLSPAN_DEFAULT_TEAM_SETTINGS", json.dumps(entries))
+    loaded = load()
+    assert [tenant.value for tenant in loaded.settings.default_team_settings] == ["b"]
+    assert loaded.privacy_unclear
+    (problem,) = loaded.problems
+    assert str(problem).startswith("CALLSPAN_DEFAULT_TEAM_SETTINGS[0].turn_off_mesage_logging: unknown key; did you")
 
 
 FORKS = """

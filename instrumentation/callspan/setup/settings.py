@@ -177,7 +177,7 @@ class Settings:
         300.0,
         "CALLSPAN_TENANT_IDLE_S",
         kinds.SECONDS,
-        "After how many seconds without a call a sink of a key or team delivers and closes.",
+        "After how many seconds without a call a sink of a key or team delivers and closes; 0: never.",
     )
     record_unsampled: bool = _setting(
         True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -171,7 +172,7 @@ class TenantSinks(SpanProcessor):
         routes: of all tenants.
         make: makes the delivery of a sink.
         max_open: how many sinks are open at once.
-        idle_s: after how many seconds without a call one is closed.
+        idle_s: after how many seconds without a call one is closed; 0: never.
         shutdown_timeout_s: how long `shutdown` waits for one that is being closed, in seconds.
     """
 
@@ -179,7 +180,7 @@ class TenantSinks(SpanProcessor):
         self._routes = routes
         self._make = make
         self._max_open = max_open
-        self._idle_s = idle_s
+        self._idle_s = idle_s or math.inf
         self._shutdown_timeout_s = shutdown_timeout_s
         self._open: OrderedDict[int, TenantSink] = OrderedDict()  # by plan; the one unused for longest first
         self._ended = False
@@ -293,7 +294,9 @@ class TenantSinks(SpanProcessor):
 
     def _until_idle_s(self) -> float | None:
         oldest = next(iter(self._open.values()), None)
-        return None if oldest is None else oldest.used_at + self._idle_s - time.monotonic()
+        if oldest is None or self._idle_s == math.inf:
+            return None
+        return oldest.used_at + self._idle_s - time.monotonic()
 
 
 # Weak: they live as long as their provider. One fork hook for all, because hooks cannot be taken back.
