@@ -174,5 +174,5 @@ def package_of(entry: EntryPoint) -> str:
 
 def _package_of(module: str) -> str:
     """The distribution with its version; the module's name where it registers for no ``opentelemetry-instrument``."""
-    found = (package_of(entry) for entry in entry_points(group=GROUP) if entry.module == module)
+    found = (package_of(entry) for entry in entry_points(group=GROUP) if f"{module}.".startswith(f"{entry.module}."))
     return next(found, module)

@@ -13,6 +13,7 @@ from typing import Any
 from callspan.core.deferred import async_deferred, deferred
 from callspan.core.endpoints import EndpointCache, at
 from callspan.core.model import Client, Endpoint, Hook, methods
+from callspan.core.quiet import leading
 from callspan.shapes.google.content import get
 from callspan.shapes.google.generate import GENERATE, GENERATE_STREAM
 from callspan.shapes.google.others import EMBEDDINGS, IMAGE_EDIT, IMAGE_GENERATION
@@ -77,6 +78,7 @@ CLIENT = Client(
     package="google.genai",  # "google" is shared with protobuf and others
     with_headers=_with_headers,
     hooks=(
+        *leading("google.genai.models", "Models.generate_content", "AsyncModels.generate_content"),
         Hook("google.genai.models", "Models.generate_content_stream", deferred(_NAME)),
         Hook("google.genai.models", "AsyncModels.generate_content_stream", async_deferred(_NAME)),
         Hook("google.genai.chats", "Chat.send_message_stream", deferred(_NAME)),

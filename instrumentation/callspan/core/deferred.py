@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar, Token
 from typing import Any
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context, attach, detach, get_current
 
 from callspan.call_context import CallContext, current_context
-from callspan.core import call_ids, guard, state
+from callspan.core import call_ids, guard, state, util_genai
 from callspan.core.call import Call
 from callspan.core.model import Wrapper
 from callspan.core.streams import Proxy
@@ -53,10 +53,11 @@ class Origin:
         if self._call is not None:
             self._call.end_stream("closed")
 
-    def enter(self) -> Token[Origin | None]:
-        """The result is being read, here."""
+    def enter(self) -> _Tokens:
+        """The result is being read, here; OpenTelemetry's instrumentation of the method itself makes no span of it."""
+        token = attach(util_genai.marked(get_current()))
         self._here = get_current()
-        return _origin.set(self)
+        return token, _origin.set(self)
 
 
 _origin: ContextVar[Origin | None] = ContextVar("callspan_origin", default=None)
@@ -68,11 +69,16 @@ def origin_of(client: str) -> Origin | None:
     return origin if origin is not None and origin.client == client else None
 
 
-def _leave(token: Token[Origin | None]) -> None:
+_Tokens = tuple[Token[Context], Token[Origin | None]]
+
+
+def _leave(tokens: _Tokens) -> None:
+    context, origin = tokens
     try:
-        _origin.reset(token)
+        _origin.reset(origin)
     except ValueError:  # a coroutine that is thrown away from another context; its own is gone
         return
+    detach(context)
 
 
 class _Generator(Proxy):  # type: ignore[misc]  # see Proxy
@@ -127,7 +133,14 @@ def deferred(client: str) -> Wrapper:
     """A wrapper for a method of ``client`` that returns a generator."""
 
     def wrapper(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _bring(_start(client), wrapped(*args, **kwargs), _Generator)
+        if (origin := _start(client)) is None:
+            return wrapped(*args, **kwargs)
+        tokens = origin.enter()
+        try:
+            result = wrapped(*args, **kwargs)
+        finally:
+            _leave(tokens)
+        return _bring(origin, result, _Generator)
 
     return wrapper
 

@@ -25,7 +25,7 @@ from opentelemetry.context import (
     get_current,
 )
 
-from callspan.core import util_genai
+from callspan.core import state, util_genai
 from callspan.core.model import Hook
 
 # Marks the context inside a call: what runs beneath it (a parse() that calls create(), a client under a client) is
@@ -65,14 +65,36 @@ def sending(module: str, *paths: str) -> tuple[Hook, ...]:
     return tuple(Hook(module, path, _async_aloud if path.startswith("A") else _aloud, innermost=True) for path in paths)
 
 
+def leading(module: str, *paths: str) -> tuple[Hook, ...]:
+    """Hooks for methods that make their requests through others, which are those that are recorded.
+
+    OpenTelemetry's instrumentation would begin its span in them already, around several calls perhaps.
+
+    Args:
+        module: where they are defined.
+        paths: ``Class.method``, the async ones being those of a class whose name begins with ``A``.
+    """
+    return tuple(Hook(module, path, _async_lead if path.startswith("A") else _lead) for path in paths)
+
+
+def _lead(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if state.telemetry is None:
+        return wrapped(*args, **kwargs)
+    return _run_in(util_genai.marked(get_current()), wrapped, args, kwargs)
+
+
+async def _async_lead(
+    wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if state.telemetry is None:
+        return await wrapped(*args, **kwargs)
+    return await _await_in(util_genai.marked(get_current()), wrapped, args, kwargs)
+
+
 def _aloud(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if (context := _without_quiet()) is None:
         return wrapped(*args, **kwargs)
-    token = attach(context)
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        detach(token)
+    return _run_in(context, wrapped, args, kwargs)
 
 
 async def _async_aloud(
@@ -80,9 +102,23 @@ async def _async_aloud(
 ) -> Any:
     if (context := _without_quiet()) is None:
         return await wrapped(*args, **kwargs)
+    return await _await_in(context, wrapped, args, kwargs)
+
+
+def _run_in(context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     token = attach(context)
     try:
-        result = await wrapped(*args, **kwargs)
+        return function(*args, **kwargs)
+    finally:
+        detach(token)
+
+
+async def _await_in(
+    context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    token = attach(context)
+    try:
+        result = await function(*args, **kwargs)
     except GeneratorExit:  # thrown away, perhaps from another context, where detach() would complain
         raise
     except BaseException:

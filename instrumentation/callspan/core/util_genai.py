@@ -87,6 +87,11 @@ def marks() -> Mapping[str, Any]:
     return _marks()
 
 
+def marked(context: Context) -> Context:
+    """``context`` with these."""
+    return Context({**context, **marks()})
+
+
 @lru_cache(maxsize=1)
 def _marks() -> Mapping[str, Any]:
     module, found = sys.modules[_MODULE], {}
@@ -100,7 +105,10 @@ def _marks() -> Mapping[str, Any]:
 
 def enclosing(operation: str, context: Context) -> Any:
     """The data object of the invocation that a call of ``operation`` in ``context`` is part of; None: of none."""
-    data = context.get(_KEY_OF_OPERATION.get(operation, ""))
+    key = _KEY_OF_OPERATION.get(operation, "")
+    data = context.get(key)
+    if data is None or data is marks().get(key):
+        return None
     return data if isinstance(getattr(data, "attributes", None), dict) else None
 
 
