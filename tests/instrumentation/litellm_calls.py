@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ from callspan.cli.fake_openai.wire import Reply, Request, reply_json  # noqa: E4
 from tests.instrumentation import anthropic_server  # noqa: E402
 from tests.instrumentation.support import collect, settle, user  # noqa: E402
 
+VERSION = tuple(map(int, version("litellm").split(".")[:2]))
 KEY = "sk-very-secret-0123456789abcdef"
 CHAT = "openai/gpt-4o-mini"
 # Tasks and coroutines of LiteLLM's own logging outlive the event loop that they were made in.

@@ -109,9 +109,10 @@ def surroundings(parameters: Parameters, parent: Context, said: CallContext) -> 
 def mark_trace_id(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A wrapper for the router's method that makes up a trace id for a call that has none."""
     parameters = kwargs.get("kwargs")
-    makes_one_up = isinstance(parameters, dict) and _TRACE_ID not in parameters
+    if not isinstance(parameters, dict) or _TRACE_ID in parameters:
+        return wrapped(*args, **kwargs)
     result = wrapped(*args, **kwargs)
-    if makes_one_up and isinstance(made_up := parameters.get(_TRACE_ID), str):
+    if isinstance(made_up := parameters.get(_TRACE_ID), str):
         parameters[_TRACE_ID] = _MadeUp(made_up)
     return result
 
