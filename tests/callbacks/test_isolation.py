@@ -128,6 +128,23 @@ def test_what_failed_is_kept_and_not_tried_again(
     assert "hunter2" not in line
 
 
+def test_a_failed_moment_is_no_dead_letter(
+    configure: Callable[..., None], client: openai.OpenAI, tmp_path: Path
+) -> None:
+    """What is kept can be sent again as a call, and a part of one is none; the report counts it as lost."""
+
+    class Broken(callspan.CustomLogger):
+        def log_stream_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+            assert start_time <= end_time
+            raise SecretError
+
+    configure(callbacks=[Broken()])
+    call(client, "stream")
+    report = callspan.flush(10)
+    assert report["Broken.moments"].dropped == {"no_payload": 5}
+    assert not (tmp_path / "spool" / "dead-letters.jsonl").exists()
+
+
 def test_a_hook_with_other_parameters(
     configure: Callable[..., None], client: openai.OpenAI, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -92,9 +92,12 @@ class DeadLetters:
 
 
 def _line(sink: str, item: Item, reason: str) -> bytes | None:
-    """None for a span that is no LLM call, and for one whose payload cannot be made: that may be why it is refused."""
+    """None for a span that is no LLM call, for what is known of one that goes on, and where no payload can be made.
+
+    That no payload can be made may be why the span is refused.
+    """
     try:
-        if item.payload is None:
+        if item.payload is None or item.span.end_time is None:
             return None
         head = jsonio.dump_bytes({"sink": sink, "reason": reason, "time": time.time()})
         return head[:-1] + b',"payload":' + item.json + b"}\n"

@@ -121,9 +121,9 @@ def occasion(item: Item, moment: Moment) -> Occasion:
     end = _local(payload["endTime"]) if item.span.end_time else None
     if moment == STREAM:
         response = _chunk(item.span, payload)
+        end = _local(item.span.events[-1].timestamp / 1e9)
     elif moment == POST:
         kwargs["original_response"] = jsonio.dumps(payload["response"]) if _is_complete(payload) else None
-        end = None
     elif moment in {SUCCESS, FAILURE}:
         kwargs.update(_end(payload, item))
         if moment == FAILURE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan, Span
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from callspan.callbacks.arguments import CHUNK
@@ -79,6 +79,6 @@ class Moments:
             attributes=known,
             kind=span.kind,
             start_time=span.start_time,
-            end_time=time.time_ns() if moment == STREAM else None,
+            events=[Event(moment, timestamp=time.time_ns())],
             instrumentation_scope=InstrumentationScope(scope_of(moment)),
         )
