@@ -1,6 +1,7 @@
 """The ASGI middleware, under a real server: what a web request says holds for the calls made for it."""
 
 import asyncio
+import gzip
 import json
 import logging
 import sys
@@ -230,9 +231,59 @@ async def test_bodies_in_pieces(spans: Spans, client: openai.OpenAI) -> None:
     await ASGIMiddleware(app, read_body=True)(scope, receive, receive)
     assert spans.take()[attr.CALLSPAN_TAGS] == ("t",)
     received, last = 0, -1
-    await ASGIMiddleware(app, read_body=True)(scope, receive, receive)
+    await ASGIMiddleware(app, read_body=True, max_body_bytes=1_000_000)(scope, receive, receive)
     assert attr.CALLSPAN_TAGS not in spans.one().attributes
     assert received == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "withheld"),
+    [
+        (b'{"turn_off_message_logging": true}', {"content-type": "application/x-www-form-urlencoded"}, True),
+        (b'{"turn_off_message_logging": true}', {}, True),
+        (b'{"turn_off_message_logging": false}', {}, False),
+        (b'{"turn_off_message_logging": true, "temperature": NaN}', {"content-type": "application/json"}, True),
+        (gzip.compress(b"{}"), {"content-type": "application/json", "content-encoding": "gzip"}, True),
+        (b" " * 2000, {"content-type": "application/json"}, True),
+        (b"a=b", {"content-type": "application/x-www-form-urlencoded"}, False),
+        (b"[1]", {"content-type": "application/json"}, False),
+        (b"{", {"content-type": "multipart/form-data; boundary=a"}, False),
+    ],
+)
+async def test_bodies_that_ask_for_redaction(
+    content: bytes, headers: dict[str, str], withheld: bool, spans: Spans, client: openai.OpenAI
+) -> None:
+    """Whatever the body is said to be, its wish is heard; one that cannot be read may have asked."""
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        assert (await receive())["body"] == content
+        client.chat.completions.create(model=MODEL, messages=user("Hi"))
+
+    async def receive(*_message: Any) -> Any:
+        return {"type": "http.request", "body": content}
+
+    sent = {**headers, "content-length": str(len(content))}
+    pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
+    scope = {"type": "http", "method": "POST", "headers": pairs}
+    await ASGIMiddleware(app, read_body=True, max_body_bytes=1000)(scope, receive, receive)
+    assert (spans.one().get(attr.CALLSPAN_REDACT) == "none") is withheld
+
+
+async def test_conversations_over_one_request(spans: Spans) -> None:
+    """A body that is not JSON and has no known length may be answered while it comes: it is not waited for."""
+    order: list[str] = []
+
+    async def receive(*_message: Any) -> Any:
+        order.append("received")
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        order.append("app")
+        await receive()
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/x-ndjson")]}
+    await ASGIMiddleware(app, read_body=True)(scope, receive, receive)
+    assert order == ["app", "received"]
 
 
 async def test_other_events_pass(spans: Spans) -> None:

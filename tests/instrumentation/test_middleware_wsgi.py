@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -160,6 +161,37 @@ def test_bodies_arrive_whole(size: int, serving: Any) -> None:
     headers = {"content-type": "application/json"}
     response = httpx.post(serving(read_body=True) + "/none", content=b"x" * size, headers=headers)
     assert response.json() == {"bytes": size}
+
+
+@pytest.mark.parametrize(
+    ("content", "environ", "asks"),
+    [
+        (b'{"turn_off_message_logging": true}', {}, "none"),
+        (b'{"turn_off_message_logging": true}', {"CONTENT_TYPE": "application/x-www-form-urlencoded"}, "none"),
+        (b"{" + b" " * 2000, {}, "none"),
+        (
+            b"{}",
+            {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_TYPE": "application/json"},
+            "none",
+        ),
+        (b"{}", {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, None),
+        (b"{}", {}, None),
+        (b"", {"CONTENT_LENGTH": "", "REQUEST_METHOD": "GET"}, None),
+        (b"", {"CONTENT_LENGTH": ""}, None),
+    ],
+)
+def test_bodies_that_ask_for_redaction(content: bytes, environ: Any, asks: str | None, spans: Spans) -> None:
+    """Whatever the body is said to be, its wish is heard; one that cannot be read may have asked."""
+    seen: list[Any] = []
+
+    def app(environ: Any, _start_response: Any) -> list[bytes]:
+        seen.append(current_context().attributes.get(attr.CALLSPAN_REDACT))
+        return [environ["wsgi.input"].read()]
+
+    given = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(content)), "wsgi.input": BytesIO(content), **environ}
+    middleware = WSGIMiddleware(app, read_body=True, max_body_bytes=1000)
+    assert middleware(given, lambda *_head: None) == [content]
+    assert seen == [asks]
 
 
 @pytest.mark.parametrize("outside", [False, True], ids=["instrumentation outside", "middleware outside"])

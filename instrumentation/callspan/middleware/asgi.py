@@ -16,7 +16,9 @@ from callspan.middleware.requests import (
     Surroundings,
     active,
     headers_to_add,
+    length_of,
     surroundings,
+    withheld,
 )
 
 Scope = MutableMapping[str, Any]
@@ -37,7 +39,7 @@ class ASGIMiddleware:
         app: the application.
         read_body: whether ``no-log``, ``metadata``, ``tags``, ``user`` and ``turn_off_message_logging`` are taken from
             JSON bodies. The application gets the body unchanged.
-        max_body_bytes: longer bodies are not looked at.
+        max_body_bytes: longer bodies are not looked at, and since they might ask for it, content is withheld.
         response_headers: whether responses get ``x-litellm-call-id`` and ``x-litellm-response-cost``.
         allow_callback_disabling: whether requests may name sinks that do not get their calls; default: the setting of
             that name.
@@ -60,27 +62,25 @@ class ASGIMiddleware:
         if scope["type"] != "http" or not active():
             await self.app(scope, receive, send)
             return
-        headers = _headers(scope)
-        body = None
-        if self._options.reads(scope["method"], headers.get("content-type", ""), _length(headers)):
-            body, receive = await _read(receive, self._options.max_body_bytes)
-        calls = Calls()
+        headers, calls = _headers(scope), Calls()
+        body: bytes | None = b""
+        if self._options.reads(scope["method"], headers):
+            body, receive = await _read(receive, headers, self._options.max_body_bytes)
         try:
             around = surroundings(headers, body, self._options, calls, "asgi")
-        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled without us
+        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled, without content
             guard.report("middleware.asgi", error)
-            await self.app(scope, receive, send)
-            return
+            around = withheld()
         if self._options.response_headers:
             send = _with_headers(send, calls)
-        await _inside(around, self.app(scope, receive, send))
+        await _inside(around, self.app, scope, receive, send)
 
 
-async def _inside(around: Surroundings, handling: Awaitable[None]) -> None:
+async def _inside(around: Surroundings, app: App, scope: Scope, receive: Receive, send: Send) -> None:
     said = call_context.enter(around.said)
     token = attach(around.context) if around.context is not None else None
     try:
-        await handling
+        await app(scope, receive, send)
     except GeneratorExit:
         raise  # the coroutine is being thrown away, perhaps from another context, where nothing can be reset
     except BaseException:
@@ -104,13 +104,10 @@ def _headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def _length(headers: dict[str, str]) -> int | None:
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
-
-
-async def _read(receive: Receive, max_bytes: int) -> tuple[bytes | None, Receive]:
+async def _read(receive: Receive, headers: dict[str, str], max_bytes: int) -> tuple[bytes | None, Receive]:
     """The body, None if it is too long or does not come; and a ``receive`` that brings it again, then what follows."""
+    if (length_of(headers.get("content-length", "")) or 0) > max_bytes:
+        return None, receive
     messages: list[Message] = []
     size, more = 0, True
     while more and size <= max_bytes:

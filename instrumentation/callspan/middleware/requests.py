@@ -23,7 +23,10 @@ from callspan_semconv import jsonio
 if TYPE_CHECKING:
     from callspan.core.call import Call
 
-MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+# Bodies that hold no fields. JSON comes under any other type: curl says that it is a form.
+_NO_FIELDS: Final = re.compile(r"multipart/.*|image/.*|audio/.*|video/.*|application/octet-stream")
+_JSON: Final = re.compile(r"application/(?:json|.+\+json)")
 # The ids of more do not fit in a header that every server and proxy takes.
 _MAX_CALLS: Final = 32
 # A client may have chosen an id.
@@ -42,11 +45,19 @@ class Options:
     response_headers: bool
     allow_callback_disabling: bool | None
 
-    def reads(self, method: str, content_type: str, length: int | None) -> bool:
-        """Whether the body of a request is looked at: JSON that is not too long."""
-        media_type = content_type.partition(";")[0].strip().lower()
-        is_json = media_type == "application/json" or media_type.endswith("+json")
-        return self.read_body and is_json and method not in ("GET", "HEAD") and (length or 0) <= self.max_body_bytes
+    def reads(self, method: str, headers: Mapping[str, str]) -> bool:
+        """Whether the body of a request is looked at, if it is not too long.
+
+        Of unknown length it may be a stream that the application answers while it comes, unless it is JSON.
+        """
+        if not self.read_body or method in ("GET", "HEAD") or _NO_FIELDS.fullmatch(_media_type(headers)):
+            return False
+        return _is_json(headers) or length_of(headers.get("content-length", "")) is not None
+
+
+def length_of(text: str) -> int | None:
+    """The length that a request says its body has, in bytes; None if it does not say."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 class Calls:
@@ -123,7 +134,7 @@ def surroundings(
 
     Args:
         headers: names in lower case.
-        body: None if it is not to be looked at.
+        body: of the request, empty if it is not to be looked at; None if it was to be, and could not.
         options: of the middleware.
         calls: hears of the request's calls.
         server: OpenTelemetry's instrumentation of such servers. Where it is loaded it may run inside the middleware,
@@ -132,7 +143,10 @@ def surroundings(
     given = get_current()
     extracted = propagate.extract(headers, given)
     continues = extracted is not given and not get_current_span(given).get_span_context().is_valid
-    asked = directives.read(headers, _fields(body), _leave(options))
+    fields = _fields(body, headers)
+    asked = directives.read(headers, fields or {}, _leave(options))
+    if fields is None:
+        asked["redact"] = directives.NO_CONTENT  # who knows what it asks for
     if entries := get_all(extracted):
         from_baggage = directives.from_baggage(entries)
         redact = directives.tightest(asked.get("redact"), from_baggage.get("redact"))
@@ -144,15 +158,34 @@ def surroundings(
     return Surroundings(said, extracted if continues else None)
 
 
+def withheld() -> Surroundings:
+    """For a request that could not be read."""
+    said = call_context.context(redact=directives.NO_CONTENT).merged(call_context.current_context())
+    return Surroundings(said, None)
+
+
 def _leave(options: Options) -> directives.Leave:
     leave = state.leave()
     allowed = options.allow_callback_disabling
     return leave if allowed is None else replace(leave, disable_callbacks=allowed)
 
 
-def _fields(body: bytes | None) -> Mapping[str, Any] | None:
+def _fields(body: bytes | None, headers: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The fields of a body; None if it may have some and cannot be read: too long, compressed, no JSON after all."""
+    if body is None:
+        return None
+    if not body or not (_is_json(headers) or body.lstrip().startswith(b"{")):
+        return {}
     try:
-        fields = jsonio.loads(body) if body else None
+        fields = jsonio.loads(body)
     except ValueError:
-        return None  # the application's to refuse
-    return fields if isinstance(fields, dict) else None
+        return None
+    return fields if isinstance(fields, dict) else {}
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return _JSON.fullmatch(_media_type(headers)) is not None
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()

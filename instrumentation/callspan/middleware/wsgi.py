@@ -11,7 +11,16 @@ from opentelemetry.context import attach
 
 from callspan import call_context
 from callspan.core import guard
-from callspan.middleware.requests import MAX_BODY_BYTES, Calls, Options, active, headers_to_add, surroundings
+from callspan.middleware.requests import (
+    MAX_BODY_BYTES,
+    Calls,
+    Options,
+    active,
+    headers_to_add,
+    length_of,
+    surroundings,
+    withheld,
+)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -25,7 +34,7 @@ class WSGIMiddleware:
 
     Args:
         app: the application.
-        read_body: as there; bodies without ``Content-Length`` are not looked at.
+        read_body: as there; bodies without ``Content-Length`` count as too long.
         max_body_bytes: as there.
         response_headers: as there.
         allow_callback_disabling: as there.
@@ -50,9 +59,9 @@ class WSGIMiddleware:
         own, calls = copy_context(), Calls()
         try:
             own.run(self._enter, environ, calls)
-        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled without us
+        except Exception as error:  # noqa: BLE001 - the boundary: the request is handled, without content
             guard.report("middleware.wsgi", error)
-            return self.app(environ, start_response)
+            own.run(call_context.enter, withheld().said)
         if self._options.response_headers:
             start_response = _with_headers(start_response, calls)
         result = own.run(self.app, environ, start_response)
@@ -64,17 +73,18 @@ class WSGIMiddleware:
 
     def _enter(self, environ: Environ, calls: Calls) -> None:
         headers = _headers(environ)
-        around = surroundings(headers, self._body(environ), self._options, calls, "wsgi")
+        around = surroundings(headers, self._body(environ, headers), self._options, calls, "wsgi")
         call_context.enter(around.said)
         if around.context is not None:
             attach(around.context)
 
-    def _body(self, environ: Environ) -> bytes | None:
-        length = str(environ.get("CONTENT_LENGTH") or "")
-        method, kind = environ["REQUEST_METHOD"], environ.get("CONTENT_TYPE") or ""
-        if not length.isdecimal() or not self._options.reads(method, kind, int(length)):
-            return None
-        body: bytes = environ["wsgi.input"].read(int(length))
+    def _body(self, environ: Environ, headers: dict[str, str]) -> bytes | None:
+        if not self._options.reads(environ["REQUEST_METHOD"], headers):
+            return b""
+        length = length_of(headers["content-length"])
+        if length is None or length > self._options.max_body_bytes:
+            return None if length or "HTTP_TRANSFER_ENCODING" in environ else b""
+        body: bytes = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = BytesIO(body)
         return body
 
@@ -108,7 +118,8 @@ def _headers(environ: Environ) -> dict[str, str]:
         for key, value in environ.items()
         if key.startswith("HTTP_") and isinstance(value, str)
     }
-    return {**headers, "content-type": environ.get("CONTENT_TYPE") or ""}
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    return {**headers, "content-type": environ.get("CONTENT_TYPE") or "", "content-length": length}
 
 
 def _with_headers(start_response: StartResponse, calls: Calls) -> StartResponse:
