@@ -26,7 +26,7 @@ _logger = logging.getLogger("callspan")
 
 DEFAULT_SINK = "local"
 # A tenant's sink has a smaller queue than everybody's: there may be hundreds.
-_TENANT_SINKS_PER_SINK = 16
+_TENANT_SINKS_PER_SINK = 4
 
 
 @dataclass(frozen=True, slots=True)

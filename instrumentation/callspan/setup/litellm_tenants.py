@@ -18,7 +18,7 @@ from callspan.setup.settings import Settings
 from callspan_exporters import registry
 
 _MODULE: Final = "litellm.proxy.litellm_pre_call_utils"
-_LOOK_UP: Final = "get_dynamic_logging_metadata"
+_LOOK_UP: Final = ("get_dynamic_logging_metadata", "_get_dynamic_logging_metadata")  # by version
 _LISTS: Final = ("success_callback", "failure_callback", "callbacks")
 # Where a key's or a team's metadata in the database has its callbacks.
 _IN_METADATA: Final = ("logging", "callback_settings")
@@ -49,7 +49,8 @@ def _patch(module: ModuleType, settings: Settings) -> None:
             return found
 
     try:
-        wrapt.wrap_function_wrapper(module, _LOOK_UP, look_up)
+        name = next(name for name in _LOOK_UP if hasattr(module, name))
+        wrapt.wrap_function_wrapper(module, name, look_up)
     except Exception as error:  # noqa: BLE001 - the boundary: an import of the application's
         guard.report("litellm_tenants", error)
 
