@@ -1,5 +1,6 @@
 """On, off, suppressed: when calls are recorded."""
 
+import importlib
 import subprocess
 import sys
 from typing import Any
@@ -84,6 +85,18 @@ async def test_instrument_again_with_another_provider(spans: Spans, either: Any)
     await call(either)
     assert not spans.all
     other.shutdown()
+
+
+@pytest.mark.parametrize("package", ["openai", "anthropic"])
+def test_nothing_is_left_behind(package: str, tracer_provider: TracerProvider) -> None:
+    """However often instrumentation goes on and off, the library's methods are its own again."""
+    owner = importlib.import_module(f"{package}._base_client").SyncAPIClient
+    before = vars(owner)["request"]
+    for _ in range(3):
+        instrument(tracer_provider=tracer_provider)
+        assert vars(owner)["request"] is not before
+        uninstrument()
+        assert vars(owner)["request"] is before
 
 
 def test_unknown_client() -> None:

@@ -95,9 +95,11 @@ def is_aside() -> bool:
 def _take_off(target: _Place) -> None:
     if (place := _patched.pop(target, None)) is not None:
         owner, name, wrapper = place
-        # Beneath somebody else's wrapper ours stays, and does nothing.
         if vars(owner).get(name) is wrapper:
             setattr(owner, name, wrapper.__wrapped__)
+        else:  # beneath another wrapper; where that is none of wrapt's, ours stays, and does nothing
+            for outer in _above(owner, name, wrapper):
+                outer.__wrapped__ = wrapper.__wrapped__
 
 
 def _functions(places: Iterable[_Place]) -> list[Any]:
@@ -167,13 +169,22 @@ def _put_beneath(owner: Any, name: str, found: Any, wrapper: Wrapper) -> Any:
     ours = wrapt.FunctionWrapper(original, wrapper)
     if found is original:
         wrapt.apply_patch(owner, name, ours)
-    for kind in (owner, *owner.__subclasses__()):
-        outer = vars(kind).get(name)
-        while isinstance(outer, wrapt.FunctionWrapper) and outer is not ours:
-            if outer.__wrapped__ is original:
-                outer.__wrapped__ = ours
-            outer = outer.__wrapped__
+    for outer in _above(owner, name, original):
+        if outer is not ours:
+            outer.__wrapped__ = ours
     return ours
+
+
+def _above(owner: Any, name: str, inner: Any) -> list[Any]:
+    """The wrappers directly around ``inner``, on ``owner`` or on a class derived from it."""
+    found = []
+    for kind in (owner, *(owner.__subclasses__() if isinstance(owner, type) else ())):
+        outer = vars(kind).get(name)
+        while isinstance(outer, wrapt.FunctionWrapper):
+            if outer.__wrapped__ is inner:
+                found.append(outer)
+            outer = outer.__wrapped__
+    return found
 
 
 def _wrapper(client: Client, target: Target | Hook) -> Wrapper:
