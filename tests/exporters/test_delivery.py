@@ -291,7 +291,7 @@ def test_later_calls_are_counted_as_lost(make: Make) -> None:
 
 
 def test_calls_go_only_to_the_sinks_they_name(make: Make) -> None:
-    """`callspan.sinks` names sinks, and the others do not get the call; `callspan.disabled_sinks`, those that do not."""
+    """`callspan.sinks` names sinks, and the others do not get the call; `callspan.disabled_sinks`: those do not."""
     chosen, other = make("chosen"), make("other")
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(chosen)
