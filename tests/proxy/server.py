@@ -43,6 +43,7 @@ class Output:
     """What a process prints, line by line, as it comes."""
 
     lines: list[str] = field(default_factory=list)
+    ended: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, line: str) -> None:
@@ -50,15 +51,24 @@ class Output:
             self.lines.append(line.rstrip("\n"))
             self.changed.notify_all()
 
+    def end(self) -> None:
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
     def text(self) -> str:
         with self.changed:
             return "\n".join(self.lines)
 
     def wait_for(self, pattern: re.Pattern[str], times: int = 1, timeout_s: float = 240.0) -> None:
-        """Until so many lines have matched."""
+        """Until so many lines have matched; fails at once if the process ends before."""
+
+        def there() -> bool:
+            return sum(map(bool, map(pattern.search, self.lines))) >= times
+
         with self.changed:
-            there = self.changed.wait_for(lambda: sum(map(bool, map(pattern.search, self.lines))) >= times, timeout_s)
-            assert there, f"{pattern.pattern!r} was not printed:\n" + "\n".join(self.lines[-60:])
+            self.changed.wait_for(lambda: self.ended or there(), timeout_s)
+            assert there(), f"{pattern.pattern!r} was not printed:\n" + "\n".join(self.lines[-60:])
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,7 @@ def _read(process: "subprocess.Popen[str]", output: Output) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         output.add(line)
+    output.end()
 
 
 def _answer(text: str) -> Answer:
