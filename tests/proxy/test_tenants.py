@@ -13,7 +13,13 @@ from tests.proxy.server import chat, needs_proxy
 
 pytestmark = [pytest.mark.process, needs_proxy]
 
-PROJECTS = {"sk-of-key": "pk-of-key", "sk-of-team": "pk-of-team", "sk-of-file": "pk-of-file", "sk-none": "pk_kk"}
+PROJECTS = {
+    "sk-of-key": "pk-of-key",
+    "sk-of-team": "pk-of-team",
+    "sk-of-file": "pk-of-file",
+    "sk-empty": "pk_kk",  # an empty list says that the team's does not count
+    "sk-none": "pk_kk",
+}
 
 
 def test_each_call_reaches_the_project_of_its_key_or_team(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import callspan
-from callspan.setup import litellm_proxy, stamped
+from callspan.setup import litellm_proxy, processors, stamped
 from callspan.setup.settings import load
 from tests.exporters.servers import Answer, SinkServer
 from tests.setup.processes import run
@@ -275,6 +275,16 @@ def test_new_settings_replace_the_tenants(server: SinkServer, provider: TracerPr
         configured(provider, server, default_team_settings=[{"team_id": "a", "callbacks": [name]}])
         made_for(provider, team_id="a")
     assert got(server) == {"/all": 2, "/own": 1, "/other": 1}
+
+
+def test_the_same_settings_again_change_nothing(server: SinkServer, provider: TracerProvider) -> None:
+    """No sink is made anew, and no call counts twice."""
+    configured(provider, server, default_team_settings=[{**TEAM, "redaction": "none"}])
+    before = processors.known(provider)
+    configured(provider, server, default_team_settings=[{**TEAM, "redaction": "none"}])
+    assert processors.known(provider) == before
+    made_for(provider, team_id="a")
+    assert got(server) == {"/all": 1, "/own": 1}
 
 
 def test_a_call_may_name_its_sinks_among_its_tenants(server: SinkServer, provider: TracerProvider) -> None:

@@ -6,7 +6,6 @@ with which credentials. `take_over` listens there: the call's metadata does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -58,8 +57,8 @@ def _patch(module: ModuleType, settings: Settings) -> None:
 def _is_ours(key: Any, found: Any, names: frozenset[str] | set[str], teams: set[str]) -> bool:
     """Note what the proxy says of a request's key; whether callspan delivers to those of its sinks that it knows."""
     metadata, team_metadata = (each or {} for each in (key.metadata, key.team_metadata))
-    # What it found may also be of its file: those entries are in callspan's settings too.
-    of_database = found is not None and any(name in each for name in _IN_METADATA for each in (metadata, team_metadata))
+    # What it found may also be of its file: those entries are in callspan's settings too. An empty list says "none".
+    of_database = any(name in each for name in _IN_METADATA for each in (metadata, team_metadata))
     if key.api_key:
         stamped.learn(
             key.api_key,
@@ -71,9 +70,8 @@ def _is_ours(key: Any, found: Any, names: frozenset[str] | set[str], teams: set[
 
 
 def _said(found: Any, names: frozenset[str] | set[str]) -> dict[str, Any]:
-    ours = {name: [each for each in getattr(found, name) or () if each in names] for name in _LISTS[:2]}
-    variables: Mapping[str, Any] = found.callback_vars or {}
-    return {**ours, "variables": variables}
+    ours = {name: [each for each in getattr(found, name, None) or () if each in names] for name in _LISTS[:2]}
+    return {**ours, "variables": getattr(found, "callback_vars", None) or {}}
 
 
 def _without_ours(found: Any, names: frozenset[str] | set[str]) -> Any:

@@ -21,6 +21,7 @@ KEYS = {
         },
     },
     "sk-of-file": {"team_id": "of-file"},
+    "sk-empty": {"metadata": {"logging": []}, "team_id": "of-file"},
     "sk-disables": {"metadata": {"litellm_disabled_callbacks": ["langfuse"]}},
     "sk-none": {},
 }
