@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
 from google import genai
+from google.genai import _api_client
 from google.oauth2.credentials import Credentials
+
+# Version 3 speaks through httpx2, the earlier ones through httpx; both have the same interface.
+httpx: Any = vars(_api_client).get("httpx2") or vars(_api_client)["httpx"]
 
 Answer = Callable[[Any], tuple[int, dict[str, str], Any]]
 
@@ -13,12 +16,12 @@ Answer = Callable[[Any], tuple[int, dict[str, str], Any]]
 def answering_client(answer: Answer, *, vertex: bool = False) -> genai.Client:
     """A client whose server answers with ``answer(request)``: status, headers and body (bytes or a stream)."""
 
-    def respond(request: httpx2.Request) -> httpx2.Response:
+    def respond(request: Any) -> Any:
         status, headers, content = answer(request)
         body = {"content": content} if isinstance(content, bytes) else {"stream": content}
-        return httpx2.Response(status, headers=headers, **body)
+        return httpx.Response(status, headers=headers, **body)
 
-    transport = httpx2.MockTransport(respond)
+    transport = httpx.MockTransport(respond)
     options: Any = {"client_args": {"transport": transport}, "async_client_args": {"transport": transport}}
     if vertex:
         return genai.Client(

@@ -31,6 +31,10 @@ except ImportError:
 SESSION = Session()
 AIO_SESSION: Any = get_session() if get_session is not None else None
 
+# botocore sends and reads what its model of the service has: cache points, reasoning and files on S3 came in 2025.
+BLOCKS: Any = SESSION.get_service_model("bedrock-runtime").shape_for("ContentBlock")
+of_today = pytest.mark.skipif("cachePoint" not in BLOCKS.members, reason="this botocore knows no cache points")
+
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 HI = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
 USAGE = {
@@ -103,6 +107,7 @@ async def client(request: pytest.FixtureRequest, bedrock: FakeBedrock) -> AsyncI
             yield client
 
 
+@of_today
 async def test_converse(client: Any, bedrock: FakeBedrock, spans: Spans) -> None:
     """Thinking, text and tool calls; totals of tokens; nothing that the provider did not say."""
     bedrock.says(
@@ -165,6 +170,7 @@ async def test_converse(client: Any, bedrock: FakeBedrock, spans: Spans) -> None
     assert attr.GEN_AI_RESPONSE_ID not in span.attributes
 
 
+@of_today
 async def test_media_in_a_prompt(client: Any, bedrock: FakeBedrock, spans: Spans) -> None:
     """Images and documents are parts; what a tool answered is there."""
     bedrock.says(ANSWER)
@@ -182,6 +188,7 @@ async def test_media_in_a_prompt(client: Any, bedrock: FakeBedrock, spans: Spans
     ]
 
 
+@of_today
 async def test_converse_stream(client: Any, bedrock: FakeBedrock, spans: Spans) -> None:
     """All text and the usage; the application has an event stream."""
     bedrock.says(words())

@@ -1,6 +1,8 @@
 """The ollama package, its clients and its module's functions, against its real wire format: JSON and JSON lines."""
 
+import importlib
 import json
+import sys
 from typing import Any
 
 import httpx
@@ -174,6 +176,24 @@ def test_functions_of_the_module(stream: bool, spans: Spans, monkeypatch: pytest
         list(result)
     span = spans.one()
     assert (span.text, span[attr.SERVER_ADDRESS], span[attr.GEN_AI_REQUEST_MODEL]) == ("Hi", "h", MODEL)
+
+
+def test_function_that_was_imported_before(
+    spans: Spans, without: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """``from ollama import chat`` in a module of the application, before anything was instrumented."""
+    (tmp_path / "app_of_ollama.py").write_text("from ollama import chat\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with without():
+        application = importlib.import_module("app_of_ollama")
+        original = application.chat
+    wire = Wire(httpx, said("Hi", **COUNTS))
+    monkeypatch.setattr(original.__self__, "_client", httpx.Client(transport=wire.transport, base_url="http://h:1"))
+    application.chat(MODEL, user("Hi"))
+    assert spans.one().text == "Hi"
+    with without():
+        assert application.chat is original
+    del sys.modules["app_of_ollama"]
 
 
 async def call(exchange: recordings.Json, way: str) -> Outcome:

@@ -213,9 +213,10 @@ async def test_embeddings(spans: Spans, subject: Subject) -> None:
 
 
 async def test_speech_and_transcription(spans: Spans, subject: Subject) -> None:
-    """Sound out and in."""
-    await settle(subject.client.audio.speech.create(model="tts", input="Hello", voice="v"))
-    assert spans.take().input[0]["parts"] == [{"type": "text", "content": "Hello"}]
+    """Sound out, where the version has it, and in."""
+    if hasattr(subject.client.audio, "speech"):
+        await settle(subject.client.audio.speech.create(model="tts", input="Hello", voice="v"))
+        assert spans.take().input[0]["parts"] == [{"type": "text", "content": "Hello"}]
     result = await settle(subject.client.audio.transcriptions.create(model="w", file=("a.wav", b"RIFF")))
     assert spans.one().text == result.text
 
