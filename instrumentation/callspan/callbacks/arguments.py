@@ -6,7 +6,6 @@ withholds. ``docs/callbacks.md`` lists the keys.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def occasion(item: Item, moment: Moment) -> Occasion:
     """
     if item.payload is None:
         raise ValueError("not an LLM call")
-    payload = copy.deepcopy(item.payload)
+    payload = _fresh(item)
     kwargs = _request(payload, item)
     kwargs["log_event_type"] = _EVENT_TYPES[moment]
     response: Any = None
@@ -136,13 +135,12 @@ def occasion(item: Item, moment: Moment) -> Occasion:
 
 def _request(payload: StandardLoggingPayload, item: Item) -> dict[str, Any]:
     parameters = payload["model_parameters"]
-    said = _input(payload)
     start = _local(payload["startTime"])
     return {
         **parameters,
         "model": payload["model"],
         "messages": payload["messages"],
-        "input": said,
+        "input": _input(payload),
         "user": parameters.get("user") or payload["end_user"],
         "stream": parameters.get("stream") is True,
         "stream_options": parameters.get("stream_options"),
@@ -155,10 +153,10 @@ def _request(payload: StandardLoggingPayload, item: Item) -> dict[str, Any]:
         "model_id": payload["model_id"],
         "applied_guardrails": payload["metadata"]["applied_guardrails"],
         "standard_callback_dynamic_params": {},
-        "optional_params": copy.deepcopy(parameters),
+        "optional_params": _fresh(item)["model_parameters"],
         "litellm_params": _litellm_params(payload, item),
         "additional_args": {
-            "complete_input_dict": copy.deepcopy(_body(payload, said)),
+            "complete_input_dict": _body(_fresh(item)),
             "api_base": payload["api_base"],
             "headers": {},
         },
@@ -173,11 +171,11 @@ def _input(payload: StandardLoggingPayload) -> Any:
     return [message.get("content") for message in messages if isinstance(message, dict)]
 
 
-def _body(payload: StandardLoggingPayload, said: Any) -> dict[str, Any]:
+def _body(payload: StandardLoggingPayload) -> dict[str, Any]:
     """The request's body, as far as callspan recorded it."""
     return {
         "model": payload["model"],
-        _INPUTS.get(_operation(payload), "messages"): said,
+        _INPUTS.get(_operation(payload), "messages"): _input(payload),
         **payload["model_parameters"],
     }
 
@@ -187,17 +185,15 @@ def _operation(payload: StandardLoggingPayload) -> str:
 
 
 def _litellm_params(payload: StandardLoggingPayload, item: Item) -> dict[str, Any]:
-    metadata = copy.deepcopy(dict(span_metadata(item.span)))
+    metadata = dict(span_metadata(item.span))  # parsed anew each time
     if payload["request_tags"]:
         metadata.setdefault("tags", list(payload["request_tags"]))
-    if isinstance(metadata.get("headers"), Mapping):
-        metadata["headers"] = _without_secrets(metadata["headers"])
     if isinstance(metadata.get("user_api_key"), str):
         metadata["user_api_key"] = scrub(metadata["user_api_key"])
-    request = copy.deepcopy(metadata.get("proxy_server_request"))
-    if isinstance(request, dict) and isinstance(request.get("headers"), Mapping):
-        request["headers"] = _without_secrets(request["headers"])
-        metadata["proxy_server_request"] = request
+    request = metadata.get("proxy_server_request")
+    for holder in (metadata, request):
+        if isinstance(holder, dict) and isinstance(holder.get("headers"), Mapping):
+            holder["headers"] = _without_secrets(holder["headers"])
     return {
         "metadata": metadata,
         "model_info": metadata.get("model_info"),
@@ -227,7 +223,7 @@ def _end(payload: StandardLoggingPayload, item: Item) -> dict[str, Any]:
         "response_cost_failure_debug_information": payload["response_cost_failure_debug_info"],
         "cache_hit": payload["cache_hit"],
         "zero_cost_diagnostic": payload["zero_cost_diagnostic"],
-        "standard_logging_object": copy.deepcopy(item.payload),
+        "standard_logging_object": _fresh(item),
     }
 
 
@@ -279,6 +275,12 @@ def _chunk(span: ReadableSpan, payload: StandardLoggingPayload) -> Answer:
             "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
         }
     )
+
+
+def _fresh(item: Item) -> StandardLoggingPayload:
+    """A copy of the payload that nobody else has. It is JSON, so this is several times faster than `copy.deepcopy`."""
+    payload: StandardLoggingPayload = jsonio.loads(item.json)
+    return payload
 
 
 def _local(seconds: float) -> datetime:
