@@ -1,7 +1,10 @@
 """The litellm package: its functions, beneath which other clients run."""
 
 import asyncio
+import copy
+import inspect
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -276,6 +279,17 @@ def test_functions_that_were_imported_before(
     uninstrument()
     exported.one()
     assert module.ask is litellm.completion is original
+
+
+def test_functions_stay_functions(spans: Spans, without: Callable[[], Any]) -> None:
+    """Applications copy them, pickle them, ask for their parameters."""
+    function = litellm.completion
+    assert copy.copy(function) is copy.deepcopy(function) is pickle.loads(pickle.dumps(function)) is function
+    assert inspect.iscoroutinefunction(litellm.acompletion)
+    parameters = inspect.signature(function)
+    with without():
+        assert inspect.signature(litellm.completion) == parameters
+        assert pickle.loads(pickle.dumps(function)) is litellm.completion
 
 
 async def test_keys_and_credentials_are_not_recorded(llm: LiteLLM, spans: Spans) -> None:

@@ -210,6 +210,19 @@ async def test_a_hit(llm: LiteLLM, spans: Spans, cache: None) -> None:
     assert len(llm.server.requests) == 1
 
 
+async def test_a_hit_of_some_inputs(fake_openai: Any, spans: Spans, cache: None) -> None:
+    """What the others took is not known, so nothing is said of tokens and cost."""
+    embed: Any = LiteLLM(fake_openai, is_async=True)
+    for inputs in (["a", "b"], ["a", "c"]):
+        spans.exporter.clear()
+        await embed("embedding", model="openai/text-embedding-3-small", input=inputs)
+        await _cached()
+    span = spans.one()
+    assert span[attr.CALLSPAN_CACHE_HIT] is False
+    assert (span.get(attr.GEN_AI_USAGE_INPUT_TOKENS), span.get(attr.CALLSPAN_COST_TOTAL)) == (None, None)
+    assert len(fake_openai.requests) == 2
+
+
 async def test_a_hit_that_is_streamed(llm: LiteLLM, spans: Spans, cache: None) -> None:
     """The same, and the provider is the one that answered first."""
     for _ in range(2):

@@ -1,15 +1,42 @@
-"""Names in other modules for a function: ``from litellm import completion`` before the function was wrapped."""
+"""Functions of modules, which applications hold by several names, copy and pickle."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pydoc import locate
 from types import ModuleType
 from typing import Any
 
+import wrapt
+
+from callspan.core.model import Wrapper
+
+
+class _Function(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]  # so in some versions of wrapt
+    """Wraps a function and, like one, is copied and pickled by its name."""
+
+    _self_name: str
+
+    def __copy__(self) -> _Function:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> _Function:
+        return self
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[Any, ...]:
+        return locate, (self._self_name,)
+
+
+def wrap(function: Any, wrapper: Wrapper, name: str) -> Any:
+    """Wrap a function of a module; ``name`` is ``module.function``."""
+    wrapped = _Function(function, wrapper)
+    wrapped._self_name = name  # noqa: SLF001 - wrapt keeps attributes so named
+    return wrapped
+
 
 def redirect(pairs: Iterable[tuple[Any, Any]]) -> None:
-    """Let every module-level name for the first of a pair name the second.
+    """Let every module-level name for the first of a pair name the second: ``from litellm import completion``, earlier.
 
     One pass over all loaded modules, some ten milliseconds in a large process.
     """

@@ -152,7 +152,13 @@ def _on_import(client: Client, target: _Place, module: ModuleType) -> None:
         elif isinstance(target, Hook) and target.innermost:
             ours = _put_beneath(owner, name, found, target.wrapper)
         else:
-            ours = wrapt.FunctionWrapper(found, _wrapper(client, target))
+            wrapper = _wrapper(client, target)
+            named = isinstance(target, Target) and isinstance(owner, ModuleType)
+            ours = (
+                aliases.wrap(found, wrapper, f"{target.module}.{name}")
+                if named
+                else wrapt.FunctionWrapper(found, wrapper)
+            )
             wrapt.apply_patch(owner, name, ours)
         _patched[target] = (owner, name, ours)
         if isinstance(target, Hook) and all(hook in _patched for hook in client.hooks if hook.innermost):

@@ -38,6 +38,11 @@ def details(call: Call) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def found_all(call: Call) -> bool:
+    """Whether the cache had the whole of an answer that it had a part in."""
+    return getattr(_objects.get(call), "caching_details", True) is not None
+
+
 def api_base(call: Call) -> object:
     """Where the call went, if that is noted."""
     parameters = details(call).get("litellm_params")

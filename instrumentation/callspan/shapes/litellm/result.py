@@ -33,9 +33,11 @@ def read_around(call: Call, result: Any) -> None:
     noted = logged.details(call)
     _read_provider(call, hidden.get("custom_llm_provider") or noted.get("custom_llm_provider"))
     _read_hidden(call, hidden)
-    if hidden.get("cache_hit") is True:
+    if hidden.get("cache_hit") is True and logged.found_all(call):
         _read_cache(call, hidden)
         return
+    if hidden.get("cache_hit") is True:
+        call.attributes[attr.CALLSPAN_CACHE_HIT] = False
     # What stands beside the answer is the provider's usual address, wherever the call went.
     _read_place(call, logged.api_base(call) or hidden.get("api_base"))
     if attr.GEN_AI_REQUEST_STREAM not in call.attributes:
@@ -129,7 +131,10 @@ def answering(read: Callable[[Call, Any], None]) -> Callable[[Call, Any], None]:
 
     def response(call: Call, result: Any) -> None:
         read(call, result)
-        read_counts(call, getattr(result, "usage", None))
+        # Of several inputs the cache had some: what the others took is not told.
+        partly = call.attributes.get(attr.CALLSPAN_CACHE_HIT) is False
+        if hasattr(result, "usage"):
+            read_counts(call, None if partly else result.usage)
 
     return response
 
