@@ -212,12 +212,13 @@ async def test_langchain_inside(spans: Spans, model: Any, client: Any) -> None:
     ]
 
 
-async def test_two_runs_in_one_trace(spans: Spans, model: Any) -> None:
-    """The application's own ``trace`` holds both, also as tasks."""
+async def test_two_runs_in_one_trace(spans: Spans, model: Any, client: Any) -> None:
+    """The application's own ``trace`` holds both, also as tasks, and calls of no agent's."""
     agent = agents.Agent(name="A", model=model)
     with agents.trace("Both", group_id="g"):
         await asyncio.gather(run(agent, "one"), run(agent, "two"))
-    assert tree(spans) == ["invoke_workflow Both", *("  invoke_agent A", f"    {CHAT}") * 2]
+        await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "three"}])
+    assert tree(spans) == ["invoke_workflow Both", f"  {CHAT}", *("  invoke_agent A", f"    {CHAT}") * 2]
 
 
 def fail(text: str) -> str:

@@ -26,6 +26,7 @@ _MODULES = (
 
 _FRAMEWORKS = (
     "langchain",
+    "llama_index",
     "openai_agents",
 )
 
