@@ -112,6 +112,23 @@ async def test_a_plain_hook_that_returns_an_awaitable(
     assert (report["<lambda>"].delivered, report["<lambda>"].dead) == (2, 1)
 
 
+async def test_the_request_waits_for_no_awaitable(
+    configure: Callable[..., None], async_client: openai.AsyncOpenAI
+) -> None:
+    """A plain function for requests that returns an awaitable: the call goes on."""
+    go, told = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        await asyncio.to_thread(go.wait, 10)
+        told.set()
+
+    configure(input_callback=[lambda kwargs: work()])
+    await chat(async_client)
+    assert not told.is_set()
+    go.set()
+    assert await asyncio.to_thread(told.wait, 10)
+
+
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
 async def test_a_hook_that_raises(
     kind: type[BaseException],

@@ -83,6 +83,19 @@ def test_a_thousand_functions_share_one_worker(configure: Callable[..., None], c
     assert heard == list(range(100))
 
 
+def test_one_that_hears_of_every_call_hears_once(configure: Callable[..., None], client: openai.OpenAI) -> None:
+    """Named for the process and for a block: only what it would not hear of anyway is added."""
+    both, ends = recording(*SYNC), recording(*SYNC)
+    configure(callbacks=[both], success_callback=[ends])
+    with callspan.context(callbacks=[both, ends]):
+        call(client, "plain")
+        call(client, "failure")
+    assert callspan.flush(10)
+    expected = {"log_pre_api_call": 2, "log_post_api_call": 2, "log_success_event": 1, "log_failure_event": 1}
+    for logger in (both, ends):
+        assert {name: logger.hooks.count(name) for name in expected} == expected
+
+
 def test_one_policy_does_not_touch_the_others(configure: Callable[..., None], client: openai.OpenAI) -> None:
     """A logger that wants no content gets none; one beside it gets everything; so do the process's sinks."""
     closed = recording(*SYNC, turn_off_message_logging=True)

@@ -53,6 +53,7 @@ class CallbackExporter(SinkExporter):
     Attributes:
         subscriptions: who hears of a call.
         allows: which calls they are to hear of at all; None: every one.
+        callback: what the user registered, for all calls, and for which moments; None where that depends on the call.
         before: the pipeline of what must be settled first, the earlier moments of the same calls; None if nobody hears
             of those. Likewise ``listener``, which feeds it.
     """
@@ -73,6 +74,7 @@ class CallbackExporter(SinkExporter):
         self.early = early
         self.allows: Callable[[ReadableSpan], bool] | None = None
         self.subscriptions = subscriptions
+        self.callback: tuple[object, frozenset[Moment]] | None = None
         self.before: DeliveryProcessor | None = None
         self.listener: Listener | None = None
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, Span
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from callspan.callbacks.arguments import CHUNK
-from callspan.callbacks.exporter import TIMEOUT_S, CallbackExporter, scope_of
+from callspan.callbacks.exporter import CallbackExporter, scope_of
 from callspan.callbacks.running import run
 from callspan.callbacks.targets import POST, PRE, STREAM, Moment
 from callspan.core.call import Call
@@ -46,7 +46,7 @@ class Moments:
             self._processor.on_end(span)
             return
         for job in self._exporter.jobs(Item(policy.redact(span))):
-            run(job, TIMEOUT_S)
+            run(job, None)
 
     def answered(self, call: Call) -> None:
         """Tell that there is an answer."""

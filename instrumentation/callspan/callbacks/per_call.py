@@ -10,12 +10,13 @@ import atexit
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
+from callspan.callbacks import targets
 from callspan.callbacks.exporter import CallbackExporter
 from callspan.callbacks.pipeline import Deliver, connect
 from callspan.callbacks.targets import (
@@ -61,15 +62,16 @@ class PerCall:
                 _, events = found.get(id(callback), (callback, frozenset()))
                 found[id(callback)] = (callback, events | _EVENTS[name])
         self.callbacks: Mapping[int, tuple[Callback, frozenset[str]]] = found
-        self._subscriptions = [
-            (name_of(callback), subscription(callback, events)) for callback, events in found.values()
-        ]
+        self._subscriptions = [(each, subscription(each, events)) for each, events in found.values()]
 
     def begun(self, call: Call) -> None:
         """Sort the callbacks by the policy that each has, and tell them."""
         groups: dict[_Group, list[Subscription]] = {}
-        for name, each in self._subscriptions:
-            groups.setdefault(_group(name, withholds=each.target.withholds), []).append(each)
+        for callback, each in self._subscriptions:
+            _, heard = _everywhere.get(id(callback), (None, frozenset()))
+            if missing := each.moments - heard:
+                group = _group(name_of(callback), withholds=each.target.withholds)
+                groups.setdefault(group, []).append(Subscription(each.target, missing))
         for group, subscriptions in groups.items():
             group.remember(call, subscriptions)
             group.tell("begun", call)
@@ -157,10 +159,24 @@ class _Exporter(CallbackExporter):
 
 _lock = threading.Lock()
 _groups: dict[Hashable, _Group] = {}
+# The callbacks of the process, by identity, and what they hear of anyway; replaced as a whole.
+_everywhere: Mapping[int, tuple[object, frozenset[targets.Moment]]] = {}
+
+
+def begin_anew(exporters: Iterable[object]) -> None:
+    """The settings have changed: settle what is queued; single calls no longer tell those that hear of every call.
+
+    Args:
+        exporters: of the process.
+    """
+    global _everywhere  # noqa: PLW0603 - one process, one configuration
+    registered = [each.callback for each in exporters if isinstance(each, CallbackExporter) and each.callback]
+    _everywhere = {id(callback): (callback, moments) for callback, moments in registered}
+    close()
 
 
 def close() -> None:
-    """Settle what is queued, and begin anew: the settings change, or the process ends."""
+    """Settle what is queued."""
     with _lock:
         groups = list(_groups.values())
         _groups.clear()

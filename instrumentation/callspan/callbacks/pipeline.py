@@ -57,7 +57,9 @@ def exporter_for(callback: Any, events: Iterable[str], *, name: str) -> Callback
     """
     only = (subscription(callback, events),)
     early = any(only[0].hook(moment, awaited) for moment in _BEFORE_THE_END for awaited in (True, False))
-    return CallbackExporter(lambda _span: only, name=name, early=early)
+    exporter = CallbackExporter(lambda _span: only, name=name, early=early)
+    exporter.callback = (callback, only[0].moments)
+    return exporter
 
 
 def connect(

@@ -72,8 +72,11 @@ def run_all(jobs: Sequence[Job], timeout_s: float) -> list[str | None]:
     return list(outcomes)
 
 
-def run(job: Job, timeout_s: float) -> str | None:
-    """Run a plain hook here and now; as `run_all`. One that returns an awaitable is waited for."""
+def run(job: Job, timeout_s: float | None) -> str | None:
+    """Run a plain hook here and now; as `run_all`.
+
+    One that returns an awaitable is waited for, but not without a ``timeout_s``.
+    """
     with suppress_instrumentation():  # a callback that asks a model must not hear of that call too
         try:
             if (rewriter := job.rewriter) is not None:
@@ -84,7 +87,10 @@ def run(job: Job, timeout_s: float) -> str | None:
         if not inspect.isawaitable(brought):
             return None
         outcomes: list[str | None] = [TIMED_OUT]
-        _wait(loop.submit(_await(job.hook, brought, outcomes)), time.monotonic() + timeout_s)
+        awaited = loop.submit(_await(job.hook, brought, outcomes))
+        if timeout_s is None:
+            return None
+        _wait(awaited, time.monotonic() + timeout_s)
         return outcomes[0]
 
 

@@ -115,7 +115,7 @@ def install(
     state.listeners = listeners(each.exporter for each in built)
     _retire(standing.replaces, built)
     _close(old)
-    per_call.close()
+    per_call.begin_anew(each.exporter for each in built)
     if before is not None and before.tenants is not None:
         before.tenants.shutdown()
     return problems
