@@ -203,6 +203,30 @@ async def test_a_call_that_is_cancelled(fake_openai: Any, spans: Spans) -> None:
     assert spans.one()[attr.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
 
 
+@pytest.mark.parametrize("options", [{}, WITH_USAGE])
+async def test_what_was_thought_and_every_choice(llm: LiteLLM, spans: Spans, options: Any) -> None:
+    """Reasoning, cached tokens, and the choices with their log probabilities."""
+    result = await llm.chat("!reasoning-content !cached 2 hi there", n=2, logprobs=True, **options)
+    if options:
+        await llm.read(result)
+    span = spans.one()
+    first, second = span.output
+    assert [part["type"] for part in first["parts"]] == ["reasoning", "text"]
+    assert second["parts"][-1]["content"] == "You said: hi there (2)"
+    assert set(span[attr.GEN_AI_RESPONSE_FINISH_REASONS]) == {"stop"}
+    assert span[attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 2
+    assert span[attr.GEN_AI_REQUEST_CHOICE_COUNT] == 2
+    assert [
+        choice["logprobs"]["content"][0]["token"] for choice in span.json(attr.CALLSPAN_RESPONSE_CONTENT)["choices"]
+    ]
+
+
+async def test_a_refusal(llm: LiteLLM, spans: Spans) -> None:
+    """LiteLLM keeps it beside the message."""
+    await llm.chat("!refuse")
+    assert [part["type"] for part in spans.one().output[0]["parts"]] == ["refusal"]
+
+
 async def test_tools(llm: LiteLLM, spans: Spans) -> None:
     """Definitions, and the calls in order."""
     result = await llm.chat("!tools 2", tools=[TOOL], tool_choice="auto")

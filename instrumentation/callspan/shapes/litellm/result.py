@@ -160,15 +160,19 @@ class Stream:
     def finish(self, call: Call) -> None:
         """Write what came."""
         self._inner.finish(call)
+        attributes = call.attributes
+        if reasons := attributes.get(attr.GEN_AI_RESPONSE_FINISH_REASONS):
+            # Of several choices LiteLLM hands on the reason of one; the others' are unknown, and no failure.
+            attributes[attr.GEN_AI_RESPONSE_FINISH_REASONS] = tuple(reason for reason in reasons if reason != "error")
         if self._model is not None:
-            call.attributes[attr.GEN_AI_RESPONSE_MODEL] = self._model
-        elif call.attributes.get(attr.GEN_AI_RESPONSE_MODEL) == call.model:  # repeated from the request
-            del call.attributes[attr.GEN_AI_RESPONSE_MODEL]
+            attributes[attr.GEN_AI_RESPONSE_MODEL] = self._model
+        elif attributes.get(attr.GEN_AI_RESPONSE_MODEL) == call.model:  # repeated from the request
+            del attributes[attr.GEN_AI_RESPONSE_MODEL]
         if self._usage is None:
             read_counts(call, None)
             return
         read_counts(call, self._usage)
-        if attr.CALLSPAN_CACHE_HIT not in call.attributes:
+        if attr.CALLSPAN_CACHE_HIT not in attributes:
             call.guarded("cost", self._read_cost, call)
 
     def _read_cost(self, call: Call) -> None:

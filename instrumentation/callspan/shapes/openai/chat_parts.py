@@ -43,7 +43,7 @@ def assistant_parts(message: Any, content: Any) -> list[dict[str, Any]]:
         parts += executed_tools(executed)
     if content is not None:
         parts += content_parts(content)
-    if refusal := known.get("refusal"):
+    if refusal := known.get("refusal") or field(known.get("provider_specific_fields"), "refusal"):  # LiteLLM's place
         parts.append({"type": "refusal", "content": refusal})
     if (audio := known.get("audio")) is not None:
         parts.append(audio_part(audio))
