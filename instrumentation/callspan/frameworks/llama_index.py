@@ -37,12 +37,9 @@ class Observer:
     @hook
     def begin(self, key: str, arguments: BoundArguments, instance: Any, parent: str | None) -> None:
         """A method was called: ``Class.method-<uuid>`` is its key."""
-        around = self._runs.get(parent)
-        run = self._runs.begin(key, around)
+        self._runs.begin(key, self._runs.get(parent))
         operation, name = _work_of(instance, key.partition("-")[0].rpartition(".")[2])
-        run.facts = (operation, name)
-        # A tool may be handed from adapter to adapter; it runs once.
-        if operation is None or (around is not None and operation == EXECUTE_TOOL and around.facts == run.facts):
+        if operation is None:
             return
         span = self._runs.record(key, operation, name)
         if span is not None and operation == EXECUTE_TOOL:
