@@ -243,6 +243,32 @@ def test_text_completion(configure: Callable[..., None], client: openai.OpenAI) 
     assert each.kwargs["additional_args"]["complete_input_dict"]["prompt"] == ["hi"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "call_type", "asked"),
+    [
+        (lambda c: c.images.generate(model="gpt-image-1", prompt="a cat"), "image_generation", ("prompt", ["a cat"])),
+        (lambda c: c.moderations.create(model="omni-moderation-latest", input="hi"), "moderation", ("input", ["hi"])),
+        (
+            lambda c: c.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFF", "audio/wav")),
+            "transcription",
+            ("model", "whisper-1"),
+        ),
+        (lambda c: c.audio.speech.create(model="tts-1", voice="alloy", input="hi").read(), "speech", ("input", ["hi"])),
+    ],
+    ids=["images", "moderations", "transcriptions", "speech"],
+)
+def test_other_operations(
+    operation: Any, call_type: str, asked: tuple[str, Any], configure: Callable[..., None], client: openai.OpenAI
+) -> None:
+    """Everything that makes a model work is told, with an answer that prints and serialises."""
+    logger = heard(configure, lambda: operation(client))
+    end = logger.one("log_success_event")
+    assert end.kwargs["call_type"] == call_type
+    assert end.kwargs["additional_args"]["complete_input_dict"][asked[0]] == asked[1]
+    assert json.loads(json.dumps(end.response)) == end.response.model_dump()
+    assert logger.hooks == ["log_pre_api_call", "log_post_api_call", "log_success_event"]
+
+
 def test_spans_of_others(configure: Callable[..., None], provider: Any) -> None:
     """A span that another instrumentation made is told like a call of ours; what nobody knows is absent or None."""
     logger = recording("log_success_event", "async_log_success_event")
