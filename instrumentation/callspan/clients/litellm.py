@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from callspan.core import state
+from callspan.core.call import Call
 from callspan.core.endpoints import place
 from callspan.core.model import Client, Endpoint, Hook, Operation, Parameters, Target
-from callspan.core.propagation import Propagation, merged_into
+from callspan.core.propagation import inject, merged_into
 from callspan.shapes.cohere.retrieval import RERANK
 from callspan.shapes.litellm import logged, request, result
 from callspan.shapes.litellm.messages import MESSAGES
@@ -27,6 +28,10 @@ from callspan_semconv import attributes as attr
 from callspan_semconv.providers import current_name
 
 _Choice = Callable[[Any, tuple[Any, ...], dict[str, Any]], Operation | None]
+
+# Other functions put headers into the body, or nowhere.
+_TAKE_HEADERS = frozenset({"chat", "text_completion", "embeddings"})
+_with_headers = merged_into("extra_headers")
 
 # Mark what LiteLLM's async functions call beneath.
 _ASYNC_MARKS = ("acompletion", "atext_completion", "aembedding", "aresponses", "aimg_generation", "arerank")
@@ -73,13 +78,11 @@ def _targets(name: str, operation: Operation) -> tuple[Target, Target]:
 
 
 @lru_cache(maxsize=1024)
-def _endpoint(provider: str, url: str, propagation: Propagation | None = None) -> Endpoint:
+def _endpoint(provider: str, url: str) -> Endpoint:
     known = {attr.GEN_AI_PROVIDER_NAME: current_name(provider)} if provider else {}
     where = place(url) if url else {}
-    address = where.get(attr.SERVER_ADDRESS, "")
-    # As LiteLLM's own setting of that name has it, only where asked: not every provider takes headers.
-    forwards = propagation is not None and propagation.asks(address)
-    return Endpoint(current_name(provider), address, {**known, **where}, forwards=forwards)
+    # See `_arguments`.
+    return Endpoint(current_name(provider), where.get(attr.SERVER_ADDRESS, ""), {**known, **where}, forwards=False)
 
 
 def _by_call(_nowhere: Endpoint, _instance: Any, parameters: Parameters) -> tuple[Endpoint, Parameters]:
@@ -87,8 +90,7 @@ def _by_call(_nowhere: Endpoint, _instance: Any, parameters: Parameters) -> tupl
     url = parameters.get("api_base") or parameters.get("base_url")
     model = parameters.get("model")
     provider, name = _resolve(model, parameters.get("custom_llm_provider")) if isinstance(model, str) else ("", model)
-    propagation = state.telemetry.propagation if state.telemetry is not None else None
-    return _endpoint(provider, url if isinstance(url, str) else "", propagation), {**parameters, "model": name}
+    return _endpoint(provider, url if isinstance(url, str) else ""), {**parameters, "model": name}
 
 
 def _resolve(model: str, given: object) -> tuple[str, str]:
@@ -106,6 +108,19 @@ def _resolve(model: str, given: object) -> tuple[str, str]:
     return str(known.get("litellm_provider") or ""), model
 
 
+def _arguments(call: Call, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with the call's id, and its ``traceparent`` where the operator asked for that.
+
+    Not to private hosts unasked, as from other clients: not every provider of LiteLLM's takes headers.
+    """
+    kwargs = request.with_call_id(call, kwargs)
+    telemetry, url = state.telemetry, kwargs.get("api_base") or kwargs.get("base_url") or ""
+    host = place(url).get(attr.SERVER_ADDRESS, "")
+    if telemetry is None or call.operation.name not in _TAKE_HEADERS or not telemetry.propagation.asks(host):
+        return kwargs
+    return _with_headers(kwargs, inject(call.context))
+
+
 CLIENT = Client(
     name="litellm",
     targets=(
@@ -116,12 +131,13 @@ CLIENT = Client(
     ),
     endpoint=lambda _instance: _endpoint("", ""),
     by_call=_by_call,
-    with_headers=merged_into("extra_headers"),
     surroundings=request.surroundings,
-    arguments=request.with_call_id,
+    arguments=_arguments,
     hooks=(
         Hook("litellm.utils", "function_setup", logged.when_made),
         Hook("litellm.router", "Router._update_kwargs_before_fallbacks", request.mark_trace_id),
+        Hook("litellm.router", "run_async_function", request.carry_context),
+        Hook("litellm.litellm_core_utils.fallback_utils", "run_async_function", request.carry_context),
     ),
     newest=1,
 )

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from callspan import directives
-from callspan.call_context import CallContext, context
+from callspan.call_context import CallContext, context, current_context, enter
 from callspan.core import state
 from callspan.core.call import Call
 from callspan.core.model import Parameters
@@ -115,6 +115,24 @@ def mark_trace_id(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, 
     if isinstance(made_up := parameters.get(_TRACE_ID), str):
         parameters[_TRACE_ID] = _MadeUp(made_up)
     return result
+
+
+def carry_context(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A wrapper for LiteLLM's way to run async functions for sync callers: in a thread, if there is an event loop."""
+    current, said = get_current(), current_context()
+
+    def entering(function: Callable[..., Any]) -> Callable[..., Any]:
+        async def inside(*arguments: Any, **more: Any) -> Any:
+            # Nothing to take back: the task that this runs in is made for it.
+            attach(current)
+            enter(said)
+            return await function(*arguments, **more)
+
+        return inside
+
+    if args:
+        return wrapped(entering(args[0]), *args[1:], **kwargs)
+    return wrapped(**{**kwargs, "async_function": entering(kwargs["async_function"])})
 
 
 def _headers(parameters: Parameters) -> dict[str, str]:
