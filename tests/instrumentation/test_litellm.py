@@ -85,6 +85,16 @@ FUNCTIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"model": "openai/tts-1", "input": "hi", "voice": "alloy"},
         {attr.GEN_AI_OUTPUT_TYPE: "speech", attr.CALLSPAN_COST_TOTAL: 3e-05},
     ),
+    "transcription": (
+        "transcription",
+        {"model": "openai/whisper-1", "file": ("hello.wav", b"RIFF")},
+        {attr.GEN_AI_OUTPUT_TYPE: "text", attr.CALLSPAN_COST_TOTAL: 0.00025},
+    ),
+    "image_edit": (
+        "image_edit",
+        {"model": "openai/gpt-image-1", "image": b"\x89PNG\r\n\x1a\n", "prompt": "a dog"},
+        {attr.GEN_AI_OUTPUT_TYPE: "image"},
+    ),
     "rerank": (
         "rerank",
         {"model": "cohere/rerank-v3.5", "query": "cat?", "documents": ["dog", "cat"]},
