@@ -61,20 +61,22 @@ def test_calls_wait_in_order_while_a_sink_is_made() -> None:
 
 def test_a_sink_that_the_parent_was_making_is_made_again_after_a_fork() -> None:
     """By the child, for the child's calls: the thread that was at it is the parent's."""
-    exporter, begun, parents = InMemorySpanExporter(), threading.Event(), threading.Event()
+    theirs, mine, begun, parents = InMemorySpanExporter(), InMemorySpanExporter(), threading.Event(), threading.Event()
 
-    def hang_at_first() -> None:
-        if not begun.is_set():
-            begun.set()
-            parents.wait()
+    def make(each: TenantPlan) -> DeliveryProcessor:
+        if begun.is_set():
+            return into(mine)(each)
+        begun.set()
+        parents.wait()
+        return into(theirs)(each)
 
-    sinks = TenantSinks(routes(), into(exporter, hang_at_first), max_open=2, idle_s=60, shutdown_timeout_s=5)
+    sinks = TenantSinks(routes(), make, max_open=2, idle_s=60, shutdown_timeout_s=5)
     sinks.on_end(call())
     assert begun.wait(10)
     sinks.renew_after_fork()  # as the child finds them
-    mine = call()
-    sinks.on_end(mine)
+    span = call()
+    sinks.on_end(span)
     assert sinks.force_flush()
-    assert [each.context for each in exporter.get_finished_spans()] == [mine.context]
-    parents.set()
+    assert [each.context for each in mine.get_finished_spans()] == [span.context]
     sinks.shutdown()
+    parents.set()
