@@ -301,6 +301,81 @@ async def test_refused(version: int, is_async: bool, spans: Spans) -> None:
     assert spans.one()[attr.HTTP_RESPONSE_STATUS_CODE] == 429
 
 
+ANSWERED = {"id": "a1", "finish_reason": "COMPLETE", "usage": UNITS}
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "asked", "answer", "operation"),
+    [
+        (
+            2,
+            "chat",
+            {"model": MODEL, "messages": user("Hi")},
+            {**ANSWERED, "message": {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}},
+            "chat",
+        ),
+        (1, "chat", {"message": "Hi"}, {"response_id": "a1", "text": "Hello", "meta": UNITS}, "chat"),
+        (
+            2,
+            "embed",
+            {"model": "embed", "texts": ["Hi"], "input_type": "search_query", "embedding_types": ["float"]},
+            {"id": "a1", "texts": ["Hi"], "embeddings": {"float": [[0.1, 0.2]]}, "meta": {**UNITS, "api_version": {}}},
+            "embeddings",
+        ),
+        (
+            1,
+            "rerank",
+            {"query": "Hi", "documents": ["a"]},
+            {"id": "a1", "results": [{"index": 0, "relevance_score": 0.5}], "meta": UNITS},
+            "rerank",
+        ),
+    ],
+)
+async def test_raw_response(
+    version: int, method: str, asked: Any, answer: Any, operation: str, is_async: bool, spans: Spans
+) -> None:
+    """``with_raw_response``: the answer with its HTTP headers, one span of it."""
+    wire = Wire(httpx, json.dumps(answer).encode(), headers={"x-request-id": "req-1"})
+    raw = client(wire, version, is_async=is_async).with_raw_response
+    result = await settle(getattr(raw, method)(**asked))
+    assert result.headers["x-request-id"] == "req-1"
+    assert result.data.dict()
+    span = spans.one()
+    assert span[attr.GEN_AI_OPERATION_NAME] == operation
+    assert (span[attr.GEN_AI_RESPONSE_ID], span[attr.GEN_AI_USAGE_INPUT_TOKENS]) == ("a1", 7)
+    assert span[attr.CALLSPAN_PROVIDER_REQUEST_ID] == "req-1"
+    assert span[attr.SERVER_ADDRESS] == "cohere.internal"
+    if operation == "chat":
+        assert span.text == "Hello"
+
+
+KEYS = {"aws_access_key": "a", "aws_secret_key": "s", "aws_region": "us-east-1"}
+COUNTED = {"X-Amzn-Bedrock-Input-Token-Count": "7", "X-Amzn-Bedrock-Output-Token-Count": "5"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider", "headers"),
+    [
+        (cohere.BedrockClient, "aws.bedrock", COUNTED),
+        (cohere.SagemakerClient, "sagemaker", {}),
+    ],
+)
+def test_aws(kind: Any, provider: str, headers: Any, spans: Spans) -> None:
+    """The platform is the provider; its host is no host of Cohere's; counts that it does not give are absent."""
+    wire = Wire(httpx, b'{"response_id": "a1", "text": "Hello", "generation_id": "g"}', headers=headers)
+    made = kind(**KEYS)
+    made._client_wrapper.httpx_client.httpx_client._transport = wire.transport
+    assert made.chat(message="Hi", model="cohere.command-r").text == "Hello"
+    (request,) = wire.requests
+    assert "amazonaws.com" in request.url.host
+    assert "traceparent" not in request.headers
+    span = spans.one()
+    assert (span[attr.GEN_AI_PROVIDER_NAME], span.text) == (provider, "Hello")
+    assert attr.SERVER_ADDRESS not in span.attributes
+    assert span.get(attr.GEN_AI_USAGE_INPUT_TOKENS) == (7 if headers else None)
+    assert span.get(attr.GEN_AI_USAGE_OUTPUT_TOKENS) == (5 if headers else None)
+
+
 async def call(exchange: Json, way: str) -> Outcome:
     """Make a recorded call."""
     provider = Provider(exchange, httpx)

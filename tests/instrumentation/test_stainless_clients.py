@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from tests.instrumentation import recordings, ways
 from tests.instrumentation.replay import STAINLESS_WAYS, Stainless, differences
 from tests.instrumentation.support import Spans, collect, settle, user
 from tests.instrumentation.ways import SAID, USAGE, name
+from tests.instrumentation.wire import Wire
 
 MODEL = "llama-3.3-70b-versatile"
 WHOLE = [ways.create, ways.raw, ways.streaming_response]
@@ -232,6 +234,41 @@ async def test_together_completions(is_async: bool, stream: bool, spans: Spans, 
     span = spans.one()
     assert (span.span.name, span.text, span[attr.GEN_AI_REQUEST_TOP_K]) == ("text_completion m", SAID, 4)
     await settle(client.close())
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_together_rerank(is_async: bool, spans: Spans) -> None:
+    """The query, and how the documents rank."""
+    ranked = {"index": 1, "relevance_score": 0.9, "document": {"text": "Cats purr."}}
+    usage = {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8}
+    wire = Wire(
+        httpx,
+        json.dumps({"id": "r1", "model": "rank", "object": "rerank", "results": [ranked], "usage": usage}).encode(),
+    )
+    made = TOGETHER.kinds[is_async](api_key="k", http_client=wire.client(is_async=is_async))
+    await settle(made.rerank.create(model="rank", query="Who purrs?", documents=["Dogs bark.", "Cats purr."], top_n=1))
+    span = spans.one()
+    assert (span.span.name, span[attr.CALLSPAN_CALL_TYPE]) == ("rerank rank", "arerank" if is_async else "rerank")
+    assert span.input[0]["parts"] == [{"type": "text", "content": "Who purrs?"}]
+    assert span.json(attr.CALLSPAN_RESPONSE_CONTENT)["results"][0]["index"] == 1
+    assert (span[attr.GEN_AI_RESPONSE_ID], span[attr.GEN_AI_USAGE_INPUT_TOKENS]) == ("r1", 8)
+    assert span.parameters == {"documents": ["Dogs bark.", "Cats purr."], "top_n": 1}
+    await settle(made.close())
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_together_speech_in_pieces(is_async: bool, spans: Spans) -> None:
+    """The call lasts as long as its sound."""
+    piece = b'data: {"object": "audio.tts.chunk", "model": "tts", "b64": "UklGRg=="}\n\n'
+    wire = Wire(httpx, piece, piece, b"data: [DONE]\n\n", kind="text/event-stream")
+    made = TOGETHER.kinds[is_async](api_key="k", http_client=wire.client(is_async=is_async))
+    stream = await settle(made.audio.speech.create(model="tts", input="Hello", voice="v", stream=True))
+    assert not spans.all
+    await collect(stream)
+    span = spans.one()
+    assert (span.span.name, span.end) == ("speech tts", "exhausted")
+    assert span[attr.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > 0
+    await settle(made.close())
 
 
 async def test_together_images(spans: Spans, fake_openai: FakeOpenAI) -> None:

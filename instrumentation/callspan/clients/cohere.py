@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from callspan.core.call import Call
 from callspan.core.endpoints import EndpointCache, at
-from callspan.core.model import Client, Endpoint, Target, methods
+from callspan.core.model import Client, Endpoint, Operation, Target, endpoint, methods
 from callspan.core.propagation import merged_into
 from callspan.core.stainless import by_class
 from callspan.shapes.cohere.chat import CHAT, CHAT_STREAM
@@ -19,8 +20,11 @@ _BY_CLASS = {
     "BedrockClientV2": "aws.bedrock",
     "SagemakerClient": "sagemaker",
     "SagemakerClientV2": "sagemaker",
+    "OciClient": "oci",
+    "OciClientV2": "oci",
 }
 _V1, _V2 = "cohere.base_client", "cohere.v2.client"
+_RAW_V1, _RAW_V2 = "cohere.raw_base_client", "cohere.v2.raw_client"
 
 
 def _wrapper(client: Any) -> Any:
@@ -30,8 +34,11 @@ def _wrapper(client: Any) -> Any:
 
 
 def _resolve(client: Any) -> Endpoint:
-    endpoint = at(_wrapper(client).get_base_url(), by_class(_BY_CLASS, client) or "cohere")
-    return replace(endpoint, forwards=endpoint.provider == "cohere")  # AWS's clients sign what they send
+    if (platform := by_class(_BY_CLASS, client)) is not None:
+        # The client's base URL is Cohere's; each request is signed and sent to the platform instead.
+        return replace(endpoint(platform), forwards=False)
+    found = at(_wrapper(client).get_base_url(), "cohere")
+    return replace(found, forwards=found.provider == "cohere")
 
 
 _merged = merged_into("additional_headers")
@@ -41,6 +48,16 @@ def _with_headers(kwargs: dict[str, Any], headers: Mapping[str, str]) -> dict[st
     return {**kwargs, "request_options": _merged(dict(kwargs.get("request_options") or {}), headers)}
 
 
+def _raw(operation: Operation) -> Operation:
+    """The operation for ``with_raw_response``, whose results hold the answer beside the HTTP headers."""
+
+    def response(call: Call, result: Any) -> None:
+        call.read_headers(result.headers)
+        operation.response(call, result.data)
+
+    return replace(operation, response=response)
+
+
 CLIENT = Client(
     name="cohere",
     targets=(
@@ -48,6 +65,9 @@ CLIENT = Client(
         *methods(_V2, "V2Client", {"chat": CHAT, "embed": EMBED, "rerank": RERANK}),
         # Above the base's method, which runs once for each batch of texts, in threads.
         *methods("cohere.client", "Client", {"embed": EMBED}),
+        # What the methods above go through, and ``with_raw_response`` is.
+        *methods(_RAW_V1, "RawBaseCohere", {"chat": _raw(CHAT_V1), "embed": _raw(EMBED), "rerank": _raw(RERANK)}),
+        *methods(_RAW_V2, "RawV2Client", {"chat": _raw(CHAT), "embed": _raw(EMBED), "rerank": _raw(RERANK)}),
         Target(_V1, "BaseCohere.chat_stream", CHAT_STREAM_V1, is_async=False),
         Target(_V1, "AsyncBaseCohere.chat_stream", CHAT_STREAM_V1, is_async=True, generates=True),
         Target(_V2, "V2Client.chat_stream", CHAT_STREAM, is_async=False),

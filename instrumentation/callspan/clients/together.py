@@ -1,4 +1,4 @@
-"""The together package from 2.0 on: chat, completions, embeddings, images and audio, in the shapes of OpenAI."""
+"""The together package from 2.0 on, in OpenAI's shapes: chat, completions, embeddings, rerank, images and audio."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from callspan.shapes.openai.chat import CHAT
 from callspan.shapes.openai.completions import TEXT_COMPLETION
 from callspan.shapes.openai.embeddings import EMBEDDINGS
 from callspan.shapes.openai.media import IMAGE_GENERATION, SPEECH, TRANSCRIPTION, TRANSLATION
+from callspan.shapes.openai.rerank import RERANK
 
 _RESOURCES = "together.resources"
 
@@ -18,6 +19,7 @@ CLIENT = Client(
         *methods(f"{_RESOURCES}.chat.completions", "CompletionsResource", {"create": CHAT}),
         *methods(f"{_RESOURCES}.completions", "CompletionsResource", {"create": TEXT_COMPLETION}),
         *methods(f"{_RESOURCES}.embeddings", "EmbeddingsResource", {"create": EMBEDDINGS}),
+        *methods(f"{_RESOURCES}.rerank", "RerankResource", {"create": RERANK}),
         *methods(f"{_RESOURCES}.images", "ImagesResource", {"generate": IMAGE_GENERATION}),
         *methods(f"{_RESOURCES}.audio.speech", "SpeechResource", {"create": SPEECH}),
         *methods(f"{_RESOURCES}.audio.transcriptions", "TranscriptionsResource", {"create": TRANSCRIPTION}),

@@ -47,5 +47,6 @@ def read_usage(call: Call, usage: Any) -> None:
     for counts in (usage, field(usage, "tokens"), field(usage, "billed_units")):
         known = fields(counts)
         for name, attribute in _USAGE.items():
-            if isinstance(count := known.get(name), (int, float)):
+            # The clients for AWS say -1 where the platform says nothing.
+            if isinstance(count := known.get(name), (int, float)) and count >= 0:
                 call.attributes[attribute] = int(count)

@@ -148,6 +148,21 @@ def _audio(_call: Call, _response: Any) -> None:
     """Speech is bytes that belong to the application; nothing is read from them."""
 
 
+class _SpeechStream:
+    """Follows speech that comes in pieces: of them only the usage is read, where one has it."""
+
+    def __init__(self, _call: Call) -> None:
+        self._usage: Any = None
+
+    def feed(self, event: Any) -> None:
+        """Take an event."""
+        self._usage = getattr(event, "usage", None) or self._usage
+
+    def finish(self, call: Call) -> None:
+        """Write the usage."""
+        read_usage(call, self._usage)
+
+
 def _moderation(call: Call, response: Any) -> None:
     read_identity(call, response)
     results = getattr(response, "results", None) or ()
@@ -172,7 +187,9 @@ def _transcript_operation(name: str, *, streams: bool) -> Operation:
 IMAGE_GENERATION = _image_operation("image_generation", streams=True)
 IMAGE_EDIT = _image_operation("image_edit", streams=True)
 IMAGE_VARIATION = _image_operation("image_variation", streams=False)
-SPEECH = Operation(name="speech", call_type="speech", request=partial(_request, "speech"), response=_audio)
+SPEECH = Operation(
+    name="speech", call_type="speech", request=partial(_request, "speech"), response=_audio, stream=_SpeechStream
+)
 TRANSCRIPTION = _transcript_operation("transcription", streams=True)
 TRANSLATION = _transcript_operation("translation", streams=False)
 MODERATION = Operation(name="moderation", call_type="moderation", request=partial(_request, None), response=_moderation)
