@@ -66,7 +66,7 @@ def test_without_configure(provider: Any, client: openai.OpenAI) -> None:
     assert logger.hooks == ["log_success_event"]
 
 
-def test_a_thousand_functions_share_one_worker(configure: Callable[..., None], client: openai.OpenAI) -> None:
+def test_a_hundred_functions_share_one_worker(configure: Callable[..., None], client: openai.OpenAI) -> None:
     """A function made for every call costs no thread of its own."""
     import threading
 

@@ -69,7 +69,9 @@ async def test_no_content_in_any_field(
     settings, options, canary = POLICIES[policy]
     logger = recording(**options)
     configure(callbacks=[logger], **settings)
-    await make_calls(client if kind == "sync" else async_client, canary)
+    gateways = {"proxy_server_request": {"url": "http://here", "body": {"messages": canary}}, "raw_request": canary}
+    with callspan.context(metadata=gateways, log_raw_request=True):
+        await make_calls(client if kind == "sync" else async_client, canary)
     assert callspan.flush(20)
     assert set(logger.hooks) == set(SYNC if kind == "sync" else ASYNC)
     for each in logger.heard:
