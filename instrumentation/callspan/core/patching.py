@@ -85,6 +85,9 @@ def aside() -> Iterator[None]:
             _stand_aside = False
             for client in _wanted.values():
                 _patch(client)
+                for hook in client.hooks:
+                    if hook.innermost and hook in _patched:
+                        _slip_beneath(*_patched[hook])
 
 
 def is_aside() -> bool:
@@ -173,24 +176,34 @@ def _put_beneath(owner: Any, name: str, found: Any, wrapper: Wrapper) -> Any:
     while isinstance(original, wrapt.FunctionWrapper):
         original = original.__wrapped__
     ours = wrapt.FunctionWrapper(original, wrapper)
-    if found is original:
-        wrapt.apply_patch(owner, name, ours)
+    _slip_beneath(owner, name, ours)
+    return ours
+
+
+def _slip_beneath(owner: Any, name: str, ours: Any) -> None:
+    original = ours.__wrapped__
     for outer in _above(owner, name, original):
         if outer is not ours:
             outer.__wrapped__ = ours
-    return ours
+    for kind in _with_derived(owner):
+        if vars(kind).get(name) is original:  # on a class derived: what another has put back there
+            wrapt.apply_patch(kind, name, ours)
 
 
 def _above(owner: Any, name: str, inner: Any) -> list[Any]:
     """The wrappers directly around ``inner``, on ``owner`` or on a class derived from it."""
     found = []
-    for kind in (owner, *(owner.__subclasses__() if isinstance(owner, type) else ())):
+    for kind in _with_derived(owner):
         outer = vars(kind).get(name)
         while isinstance(outer, wrapt.FunctionWrapper):
             if outer.__wrapped__ is inner:
                 found.append(outer)
             outer = outer.__wrapped__
     return found
+
+
+def _with_derived(owner: Any) -> tuple[Any, ...]:
+    return (owner, *owner.__subclasses__()) if isinstance(owner, type) else (owner,)
 
 
 def _wrapper(client: Client, target: Target | Hook) -> Wrapper:
