@@ -6,9 +6,9 @@ Langfuse's older ingestion API was removed from Langfuse Cloud on 2026-11-16; it
 import base64
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -33,6 +33,7 @@ _PATH: Final = "/api/public/otel/v1/traces"
 _INGESTION_VERSION: Final = "4"  # written at once; without it data shows minutes later
 _ENVIRONMENT: Final = re.compile(r"(?!langfuse)[a-z0-9_-]{1,40}")
 _COMMITS: Final = ("LANGFUSE_RELEASE", "GITHUB_SHA", "CI_COMMIT_SHA", "RENDER_GIT_COMMIT")
+_USAGE: Final = "gen_ai.usage."
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Langfuse stores every attribute of a span, except from its own SDK's scope: so the scope is ours, and only what
 # it has a field for is sent.
@@ -127,7 +128,7 @@ class LangfuseSpanExporter(OTLPExporter):
         span, payload = item.span, item.payload
         common = {"langfuse.environment": self._environment} if self._environment else {}
         if payload is None:
-            return with_changes(span, attributes={**(span.attributes or {}), **common})
+            return with_changes(span, attributes={**_uncounted(span.attributes or {}), **common})
         attributes = span.attributes or {}
         metadata = item.metadata
         call = LangfuseCall(
@@ -155,6 +156,14 @@ class LangfuseSpanExporter(OTLPExporter):
             status=Status(StatusCode.ERROR, error) if error is not None else Status(),
             instrumentation_scope=_SCOPE,
         )
+
+
+def _uncounted(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a framework's span around calls, what makes no generation of it: those calls bring their tokens themselves."""
+    if names.CALLSPAN_ENCLOSES_CALLS not in attributes:
+        return attributes
+    left = {name: value for name, value in attributes.items() if not name.startswith(_USAGE)}
+    return {**left, "langfuse.observation.type": "span"}
 
 
 def _endpoint(host: str | None) -> str:

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from callspan_exporters.langfuse import LangfuseSpanExporter
 from callspan_exporters.sink import Response, Verdict
+from callspan_semconv import attributes as names
 from tests.exporters import langfuse_view as view
 from tests.exporters.otlp_recorder import DecodedSpan, accepted_spans, message
 from tests.exporters.servers import SinkServer
@@ -274,6 +275,25 @@ def test_only_calls_are_sent_unless_asked(sink_server: SinkServer) -> None:
     assert not LangfuseSpanExporter(**KEYS, host=sink_server.url).accepts(web)
     (span,) = sent(sink_server, web, span_scope="full", environment="prod")
     assert span.attributes == {"http.route": "/", "langfuse.environment": "prod"}
+
+
+def test_a_span_around_calls_is_no_generation(sink_server: SinkServer) -> None:
+    """A framework's model span is a span of the trace, and its tokens are those of the calls inside."""
+    around = finished_span(
+        "chat m",
+        {
+            names.GEN_AI_OPERATION_NAME: "chat",
+            names.GEN_AI_USAGE_INPUT_TOKENS: 3,
+            names.CALLSPAN_ENCLOSES_CALLS: True,
+        },
+    )
+    assert not LangfuseSpanExporter(**KEYS, host=sink_server.url).accepts(around)
+    (span,) = sent(sink_server, around, span_scope="full")
+    assert span.attributes == {
+        names.GEN_AI_OPERATION_NAME: "chat",
+        names.CALLSPAN_ENCLOSES_CALLS: True,
+        "langfuse.observation.type": "span",
+    }
 
 
 def test_sampling_keeps_whole_traces() -> None:
