@@ -49,7 +49,7 @@ _NOT_FROM_CALLER: Final = frozenset({"usage_object", "used_client_oauth_token"})
 # The key itself, and objects around it; and what has a field of its own in the payload.
 _NEVER_COPIED: Final = frozenset({"user_api_key", "user_api_key_auth", "user_api_key_budget_reservation"})
 GUARDRAILS: Final = "standard_logging_guardrail_information"
-_ELSEWHERE: Final = frozenset({GUARDRAILS, "model_info", "model_group"})
+_ELSEWHERE: Final = frozenset({GUARDRAILS, "model_info", "model_group", "deployment"})
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

@@ -14,7 +14,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from callspan.call_context import CallContext
 from callspan.core import guard, quiet, state
-from callspan.core.errors import exchange_of, record_error
+from callspan.core.errors import exchange_of, record_error, request_id_of
 from callspan.core.listeners import Moment
 from callspan.core.model import Accumulator, Endpoint, Operation, Parameters
 from callspan.core.telemetry import Telemetry
@@ -22,9 +22,6 @@ from callspan_exporters import own_calls
 from callspan_semconv import attributes as attr
 from callspan_semconv import jsonio, prices, secrets
 from callspan_semconv.record import USAGE_ATTRIBUTES, Usage
-
-# In the order of preference; the first is most vendors', the rest are AWS's, Anthropic's and Azure's.
-_REQUEST_ID_HEADERS = ("x-request-id", "x-amzn-requestid", "request-id", "apim-request-id", "x-ms-request-id")
 
 _open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
 
@@ -158,10 +155,8 @@ class Call:
 
     def read_headers(self, headers: Mapping[str, str]) -> None:
         """The provider's id of the request, from the answer's headers."""
-        for name in _REQUEST_ID_HEADERS:
-            if request_id := headers.get(name):
-                self.attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id
-                return
+        if (request_id := request_id_of(headers)) is not None:
+            self.attributes[attr.CALLSPAN_PROVIDER_REQUEST_ID] = request_id
 
     def add_metadata(self, metadata: object) -> None:
         """Merge the request's own metadata over what `callspan.context` said; its ``tags`` count as tags."""

@@ -34,11 +34,22 @@ def record_error(span: Span, error: BaseException) -> str:
     return name
 
 
+# In the order of preference; the first is most vendors', the rest are AWS's, Anthropic's and Azure's.
+_REQUEST_ID_HEADERS = ("x-request-id", "x-amzn-requestid", "request-id", "apim-request-id", "x-ms-request-id")
+
+
+def request_id_of(headers: object) -> str | None:
+    """The provider's id of the request, from the headers of its answer."""
+    get = getattr(headers, "get", None)
+    return next((found for name in _REQUEST_ID_HEADERS if (found := get(name))), None) if get is not None else None
+
+
 def exchange_of(error: BaseException) -> tuple[int | None, str | None]:
     """The status of the provider's answer and its id of the request, None where the exception does not say.
 
     Most have ``status_code`` and ``request_id``, Google's have ``code``, botocore's a ``response`` dict, those of HTTP
-    libraries a ``response`` object; some libraries raise an exception of their own from one of these.
+    libraries a ``response`` object; some libraries raise an exception of their own from one of these. LiteLLM keeps the
+    headers alone.
     """
     response = getattr(error, "response", None)
     if response is None:
@@ -51,7 +62,11 @@ def exchange_of(error: BaseException) -> tuple[int | None, str | None]:
         metadata.get("HTTPStatusCode"),
         getattr(response, "status_code", None),
     )
-    requests = (getattr(error, "request_id", None), metadata.get("RequestId"))
+    requests = (
+        getattr(error, "request_id", None),
+        metadata.get("RequestId"),
+        request_id_of(getattr(error, "litellm_response_headers", None)),
+    )
     return (
         next((status for status in statuses if type(status) is int), None),
         next((request for request in requests if isinstance(request, str)), None),

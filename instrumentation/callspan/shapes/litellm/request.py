@@ -53,7 +53,8 @@ _OF_MODELS = frozenset(
 # Of the metadata that LiteLLM's router and proxy fill in: objects, requests as they came, and bookkeeping.
 _NOT_METADATA = frozenset(
     {
-        *("api_base", "attempted_retries", "attempted_targets", "caching_groups", "deployment_model_name", "endpoint"),
+        *("api_base", "attempted_fallbacks", "attempted_retries", "attempted_targets", "original_model_group"),
+        *("caching_groups", "deployment_model_name", "endpoint"),
         *("headers", "hidden_params", "litellm_logging_obj", "litellm_parent_otel_span", "litellm_received_at"),
         *("llm_api_timing_windows", "max_retries", "model_group_alias", "model_group_size", "previous_models"),
         *("proxy_server_request", "request_retry_count", "standard_logging_object", "user_api_key_auth"),
