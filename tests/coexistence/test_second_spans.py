@@ -1,4 +1,4 @@
-"""Libraries that make a model span of a call that callspan records, and can be told nothing: counted once."""
+"""Libraries that make a model span of a call that callspan records, whatever they are told: the call counts once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,12 @@ def _around(client: Callable[..., Any], tracer: Any) -> None:
         openai.OpenAI(http_client=asking, max_retries=0).chat.completions.create(**ASKED)
 
 
-@pytest.mark.parametrize("makes_a_span", [_inside, _around])
+def _after(client: Callable[..., Any], tracer: Any) -> None:
+    answer = openai.OpenAI(max_retries=0).chat.completions.create(**ASKED)
+    tracer.start_span("litellm_request", attributes={**MODEL_SPAN, "litellm.call_id": callspan.call_id(answer)}).end()
+
+
+@pytest.mark.parametrize("makes_a_span", [_inside, _around, _after])
 def test_one_payload(makes_a_span: Callable[..., None], server: FakeOpenAI, tmp_path: Path) -> None:
     """The sinks have the call once: callspan's own record of it."""
     provider = TracerProvider()

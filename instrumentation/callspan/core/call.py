@@ -102,7 +102,6 @@ class Call:
             attributes=self._start,
         )
         self._start_ns = perf_counter_ns()
-        own_calls.remember(self.span.get_span_context().span_id)
         self.context: Context = quiet.beneath(set_span_in_context(self.span, parent))
         self.quiet = False
         self.attributes: dict[str, Any] = {
@@ -117,6 +116,7 @@ class Call:
         self._reads = self.span.is_recording() or telemetry.instruments.enabled
         if self._reads:
             self.guarded("request", operation.request, self, parameters)
+        own_calls.remember(self.span.get_span_context().span_id, self.call_id)
 
     def guarded(self, site: str, function: Any, *args: Any) -> None:
         """Run a reader. If it fails, the span stays and says which part of it is missing."""
