@@ -1,18 +1,11 @@
 """LangChain's chains, agents and tools, and the model calls inside them."""
 
-import asyncio
-import gc
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.trace import use_span
 
 import callspan
 from callspan.core.guard import failures
@@ -23,83 +16,33 @@ from callspan_semconv import attributes as attr
 from callspan_semconv import to_payload
 from tests.frameworks.support import CHAT, named, result_of, tree
 from tests.instrumentation import anthropic_server
-from tests.instrumentation.support import MODEL, Read, Spans, collect_garbage, httpx
+from tests.instrumentation.support import Read, Spans
 
-langchain_agents = pytest.importorskip("langchain.agents", reason="LangChain runs in a lane of its own")
-from langchain_anthropic import ChatAnthropic  # noqa: E402 - see above
-from langchain_anthropic._client_utils import _get_default_httpx_client  # noqa: E402
-from langchain_core.callbacks import CallbackManager  # noqa: E402
-from langchain_core.output_parsers import StrOutputParser  # noqa: E402
-from langchain_core.prompts import ChatPromptTemplate  # noqa: E402
-from langchain_core.runnables import RunnableLambda, RunnableParallel  # noqa: E402
-from langchain_core.tools import StructuredTool, ToolException  # noqa: E402
-from langchain_openai import ChatOpenAI  # noqa: E402
-from langgraph.checkpoint.memory import InMemorySaver  # noqa: E402
-from langgraph.graph import START, MessagesState, StateGraph  # noqa: E402
-from langgraph.types import Command, interrupt  # noqa: E402
+pytest.importorskip("langchain", reason="LangChain is absent: it has an environment of its own")
+
+from langchain_anthropic import ChatAnthropic
+from langchain_anthropic._client_utils import _get_default_httpx_client
+from langchain_core.callbacks import CallbackManager
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.tools import ToolException
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, interrupt
+
+from tests.frameworks import langchain_support
+from tests.frameworks.langchain_support import agent, asking, failing, prompt, saying, whisper
+
+model, new_model, no_run_is_left = (
+    langchain_support.model,
+    langchain_support.new_model,
+    langchain_support.no_run_is_left,
+)
+
 
 WAYS = ["invoke", "ainvoke", "stream", "astream", "batch", "abatch"]
 AGENT_WAYS = WAYS[:4]
-
-
-@pytest.fixture
-async def new_model(fake_openai: Any) -> Any:
-    """Makes a model."""
-    # The HTTP clients are the test's own: those that the library keeps for all models are never closed.
-    async with httpx.AsyncClient() as async_client:
-        with httpx.Client() as client:
-            yield partial(
-                ChatOpenAI,
-                model=MODEL,
-                base_url=fake_openai.base_url,
-                api_key="sk-local",
-                max_retries=0,
-                http_client=client,
-                http_async_client=async_client,
-            )
-
-
-@pytest.fixture
-def model(new_model: Any) -> Any:
-    return new_model()
-
-
-@pytest.fixture(autouse=True)
-def no_run_is_left() -> Any:
-    """Whatever began has ended, and nothing is kept of it."""
-    yield
-    handler = framework._switch._handler
-    kept = [handler._runs._open, handler._runs._spans, handler._watches] if handler else []
-    assert not any(kept)
-
-
-def saying(model: Any) -> Any:
-    return ChatPromptTemplate.from_messages([("user", "!say {word}")]) | model | StrOutputParser()
-
-
-def whisper(text: str) -> str:
-    """Whispers."""
-    return text.lower()
-
-
-def asking(model: Any, name: str = "shout") -> Any:
-    """A tool that asks the model itself, sync or async as it is called."""
-
-    def ask(text: str) -> str:
-        return str(model.invoke(f"!say {text}!").content)
-
-    async def aask(text: str) -> str:
-        return str((await model.ainvoke(f"!say {text}!")).content)
-
-    return StructuredTool.from_function(ask, aask, name=name, description="Asks.")
-
-
-def agent(model: Any, *tools: Any, **options: Any) -> Any:
-    return langchain_agents.create_agent(model, list(tools), **options)
-
-
-def prompt(text: str) -> Any:
-    return {"messages": [("user", text)]}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -206,13 +149,6 @@ async def test_agent_with_the_name_of_its_node(spans: Spans, model: Any) -> None
     assert tree(spans) == ["invoke_agent model", f"  {CHAT}"]
 
 
-def failing(handle: Any) -> Any:
-    def fail(text: str) -> str:
-        raise ToolException(f"no {text}")
-
-    return StructuredTool.from_function(fail, name="fail", description="Fails.", handle_tool_error=handle)
-
-
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_tool_that_fails(way: str, spans: Spans, model: Any) -> None:
     """The exception is the application's, unchanged, and on the spans of tool and agent."""
@@ -235,151 +171,11 @@ async def test_tool_whose_failure_the_model_is_told(spans: Spans, model: Any) ->
     assert named(spans, "invoke_agent A").ok
 
 
-async def test_tool_that_is_cancelled(spans: Spans) -> None:
-    """The framework says nothing of it: the span ends all the same, and nothing stays current."""
-    before = get_current()
-    begun = asyncio.Event()
-
-    async def wait(text: str) -> str:
-        """Waits."""
-        begun.set()
-        await asyncio.Event().wait()
-        return text
-
-    async def cancel(task: Any) -> None:
-        await begun.wait()
-        task.cancel()
-
-    cancelling = asyncio.ensure_future(cancel(asyncio.current_task()))
-    with pytest.raises(asyncio.CancelledError):
-        await StructuredTool.from_function(coroutine=wait).ainvoke({"text": "x"})
-    await cancelling
-    assert get_current() == before
-    assert tree(spans) == ["execute_tool wait"]
-    assert named(spans, "execute_tool wait")[attr.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
-
-
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_tool_alone(way: str, spans: Spans) -> None:
-    """A tool that the application runs itself, one inside the other; afterwards nothing is current."""
-    inner = StructuredTool.from_function(whisper)
-
-    def around(text: str) -> str:
-        """Around."""
-        return str(inner.invoke({"text": text}))
-
-    before = get_current()
-    assert await result_of(getattr(StructuredTool.from_function(around), way)({"text": "A"})) == "a"
-    assert get_current() == before
-    assert tree(spans) == ["execute_tool around", "  execute_tool whisper"]
-
-
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_spans_of_the_application_in_a_tool(
-    way: str, spans: Spans, tracer_provider: TracerProvider, model: Any
-) -> None:
-    """They are inside the tool's span, and the calls in them inside theirs."""
-    tracer = tracer_provider.get_tracer("app")
-
-    def look(text: str) -> str:
-        """Looks."""
-        with tracer.start_as_current_span("query"):
-            return str(model.invoke(text).content)
-
-    await result_of(getattr(agent(model, look, name="A"), way)(prompt("Hello")))
-    assert tree(spans) == [
-        *("invoke_agent A", f"  {CHAT}", f"  {CHAT}", "  execute_tool look", "    query", f"      {CHAT}")
-    ]
-
-
-async def test_stream_that_is_left(spans: Spans, model: Any) -> None:
-    """The application stops reading: every span ends, and nothing has failed."""
-    for _ in saying(model).stream({"word": "one two three"}):
-        break
-    assert tree(spans) == ["invoke_workflow RunnableSequence", f"  {CHAT}"]
-    assert all(span.status.is_unset for span in spans.all)
-
-
-async def test_async_stream_that_is_left(spans: Spans, model: Any) -> None:
-    """The same, once Python has closed the generators inside the one that the application closes."""
-    async for _ in (stream := saying(model).astream({"word": "one two three"})):
-        break
-    await stream.aclose()
-    await collect_garbage(spans, 2)
-    assert tree(spans) == ["invoke_workflow RunnableSequence", f"  {CHAT}"]
-    assert all(span.status.is_unset for span in spans.all)
-
-
-async def test_calls_between_the_chunks_of_a_stream(spans: Spans, model: Any) -> None:
-    """What the application does between two chunks is not the stream's."""
-    for count, _ in enumerate(saying(model).stream({"word": "one"})):
-        if count == 1:
-            model.invoke("!say two")
-    assert tree(spans) == [CHAT, "invoke_workflow RunnableSequence", f"  {CHAT}"]
-
-
-def in_a_thread(work: Any) -> Any:
-    """What ``work`` returns in a thread, where nothing is current."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(work).result()
-
-
-def test_config_passed_on_by_hand(spans: Spans, tracer_provider: TracerProvider, model: Any) -> None:
-    """In a thread nothing is current: the config that the application passes says where a call belongs."""
-
-    def step(word: str, config: Any) -> str:
-        return str(in_a_thread(lambda: model.invoke(f"!say {word}", config)).content)
-
-    with tracer_provider.get_tracer("app").start_as_current_span("request"):
-        assert RunnableLambda(step).invoke("one") == "one"
-    assert tree(spans) == ["request", "  invoke_workflow step", f"    {CHAT}"]
-
-
-def test_config_of_another_run(spans: Spans, model: Any) -> None:
-    """It goes before the run that is current."""
-
-    def outer(word: str, config: Any) -> str:
-        inner = RunnableLambda(lambda word: model.invoke(f"!say {word}", config))
-        return str(in_a_thread(lambda: inner.with_config(run_name="inner").invoke(word)).content)
-
-    assert RunnableLambda(outer).invoke("one") == "one"
-    assert tree(spans) == ["invoke_workflow inner", "invoke_workflow outer", f"  {CHAT}"]
-
-
-def test_chain_between_the_chunks_of_a_model(spans: Spans, model: Any, client: Any) -> None:
-    """What it does belongs to it, not to the model that is being read."""
-
-    def step(word: str) -> str:
-        messages: Any = [{"role": "user", "content": word}]
-        return str(client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content)
-
-    chunks = model.stream("!say one")
-    next(chunks)
-    RunnableLambda(step).invoke("two")
-    list(chunks)
-    assert tree(spans) == [CHAT, "invoke_workflow step", f"  {CHAT}"]
-
-
 def test_pieces_of_chains_alone(spans: Spans) -> None:
     """A prompt or a parser is no workflow."""
     messages = ChatPromptTemplate.from_messages([("user", "{word}")]).invoke({"word": "one"}).to_messages()
     StrOutputParser().invoke(messages[0])
     assert not spans.all
-
-
-def test_run_that_nobody_ends(spans: Spans) -> None:
-    """Its span ends when nothing is left that could end it; nothing stays current."""
-    manager = CallbackManager.configure().on_tool_start({"name": "odd"}, "Paris")
-    assert not spans.all
-    del manager
-    gc.collect()
-    assert tree(spans) == ["execute_tool odd"]
-
-
-def test_run_inside_an_unknown_one(spans: Spans, model: Any) -> None:
-    """A chain inside the run of another tracer is the outermost that callspan knows."""
-    saying(model).invoke({"word": "one"}, {"callbacks": CallbackManager([], parent_run_id=uuid4())})
-    assert tree(spans) == ["invoke_workflow RunnableSequence", f"  {CHAT}"]
 
 
 @pytest.mark.parametrize(
@@ -507,15 +303,3 @@ class TestBoundary:
         assert found["messages"][-1].text == "You said: Hello"
         assert failures() != before
         assert len([span for span in spans.all if span.name == CHAT]) == 2
-
-
-def test_span_of_the_application_is_closer(spans: Spans, tracer_provider: TracerProvider, model: Any) -> None:
-    """A span that the application makes current in a step is the parent of the call in it."""
-    span = tracer_provider.get_tracer("app").start_span("mine")
-
-    def step(word: str) -> str:
-        with use_span(span, end_on_exit=True):
-            return str(model.invoke(f"!say {word}").content)
-
-    RunnableLambda(step).invoke("one")
-    assert tree(spans) == ["invoke_workflow step", "mine", f"  {CHAT}"]
