@@ -226,7 +226,8 @@ async def test_what_was_thought_and_every_choice(llm: LiteLLM, spans: Spans, opt
     assert [part["type"] for part in first["parts"]] == ["reasoning", "text"]
     assert second["parts"][-1]["content"] == "You said: hi there (2)"
     assert set(span[attr.GEN_AI_RESPONSE_FINISH_REASONS]) == {"stop"}
-    assert span[attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 2
+    if VERSION >= (1, 102) or not options:  # before, its streams lost that
+        assert span[attr.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 2
     assert span[attr.GEN_AI_REQUEST_CHOICE_COUNT] == 2
     assert [
         choice["logprobs"]["content"][0]["token"] for choice in span.json(attr.CALLSPAN_RESPONSE_CONTENT)["choices"]

@@ -144,7 +144,8 @@ class Stream:
 
     def __init__(self, inner: Accumulator) -> None:
         self._inner = inner
-        self._usage: Any = None
+        self._usage: Any = None  # as the provider told it
+        self._added_up: Any = None  # by LiteLLM, of several chunks
         self._model: str | None = None
 
     def feed(self, chunk: Any) -> None:
@@ -152,9 +153,11 @@ class Stream:
         self._inner.feed(chunk)
         hidden = hidden_params(chunk)
         response = getattr(chunk, "response", None)  # the whole one, at the end of Responses' events
-        for usage in (getattr(chunk, "usage", None), getattr(response, "usage", None), hidden.get("usage")):
+        for usage in (getattr(chunk, "usage", None), getattr(response, "usage", None)):
             if usage is not None and counted(usage):
                 self._usage = usage
+        if counted(added_up := hidden.get("usage")):
+            self._added_up = added_up
         self._model = hidden.get("provider_response_model") or self._model
 
     def finish(self, call: Call) -> None:
@@ -168,6 +171,7 @@ class Stream:
             attributes[attr.GEN_AI_RESPONSE_MODEL] = self._model
         elif attributes.get(attr.GEN_AI_RESPONSE_MODEL) == call.model:  # repeated from the request
             del attributes[attr.GEN_AI_RESPONSE_MODEL]
+        self._usage = self._usage or self._added_up
         if self._usage is None:
             read_counts(call, None)
             return
