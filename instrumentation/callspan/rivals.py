@@ -65,7 +65,7 @@ def look_around() -> None:
         instance = vars(kind).get("_instance")
         if instance is None or not instance.is_instrumented_by_opentelemetry:
             continue
-        for client in wrapped_by(instance.instrumentation_dependencies()):
+        for client in _clients_of(instance):
             if _is_deaf(instance) and _records(client):
                 instance.uninstrument()
             _tell(client, instance)

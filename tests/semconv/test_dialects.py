@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 
@@ -311,6 +311,7 @@ EVENTS = st.builds(
 )  # fmt: skip
 
 
+@example({"openinference.span.kind": "LLM"}, {"gen_ai.operation.name": []}, [])
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(MARKS), st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=12), st.lists(EVENTS, max_size=3)

@@ -50,7 +50,8 @@ def matches(attributes: Mapping[str, Any]) -> bool:
 def read(span: ReadableSpan, attributes: Mapping[str, Any]) -> CallRecord:
     """Read a span of OpenInference's."""
     translated = {**attributes, **flat.renamed(attributes, _NAMES)}
-    translated.setdefault(names.GEN_AI_OPERATION_NAME, _operation(attributes))
+    named = as_str(attributes.get(names.GEN_AI_OPERATION_NAME))
+    translated[names.GEN_AI_OPERATION_NAME] = named or _operation(attributes)
     provider = as_str(attributes.get("llm.provider")) or as_str(attributes.get("llm.system"))
     if provider is not None:
         translated.setdefault(names.GEN_AI_PROVIDER_NAME, _PROVIDERS.get(provider, provider))
