@@ -374,6 +374,9 @@ def test_aws(kind: Any, provider: str, headers: Any, spans: Spans) -> None:
     assert attr.SERVER_ADDRESS not in span.attributes
     assert span.get(attr.GEN_AI_USAGE_INPUT_TOKENS) == (7 if headers else None)
     assert span.get(attr.GEN_AI_USAGE_OUTPUT_TOKENS) == (5 if headers else None)
+    spans.exporter.clear()
+    assert made.with_raw_response.chat(message="Hi", model="cohere.command-r").data.text == "Hello"
+    assert attr.SERVER_ADDRESS not in spans.one().attributes
 
 
 async def call(exchange: Json, way: str) -> Outcome:

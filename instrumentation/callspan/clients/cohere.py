@@ -23,6 +23,7 @@ _BY_CLASS = {
     "OciClient": "oci",
     "OciClientV2": "oci",
 }
+_OF_A_PLATFORM = "n/a"  # the name that the package gives clients for platforms
 _V1, _V2 = "cohere.base_client", "cohere.v2.client"
 _RAW_V1, _RAW_V2 = "cohere.raw_base_client", "cohere.v2.raw_client"
 
@@ -34,10 +35,12 @@ def _wrapper(client: Any) -> Any:
 
 
 def _resolve(client: Any) -> Endpoint:
-    if (platform := by_class(_BY_CLASS, client)) is not None:
-        # The client's base URL is Cohere's; each request is signed and sent to the platform instead.
-        return replace(endpoint(platform), forwards=False)
-    found = at(_wrapper(client).get_base_url(), "cohere")
+    platform, wrapper = by_class(_BY_CLASS, client), _wrapper(client)
+    # Their base URL is Cohere's; each request is signed and sent to the platform instead. Their ``v2`` and
+    # ``with_raw_response`` do not know the platform's name.
+    if platform is not None or getattr(wrapper, "_client_name", None) == _OF_A_PLATFORM:
+        return replace(endpoint(platform or "cohere"), forwards=False)
+    found = at(wrapper.get_base_url(), "cohere")
     return replace(found, forwards=found.provider == "cohere")
 
 
@@ -65,8 +68,8 @@ CLIENT = Client(
         *methods(_V2, "V2Client", {"chat": CHAT, "embed": EMBED, "rerank": RERANK}),
         # Above the base's method, which runs once for each batch of texts, in threads.
         *methods("cohere.client", "Client", {"embed": EMBED}),
-        # What the methods above go through, and ``with_raw_response`` is.
-        *methods(_RAW_V1, "RawBaseCohere", {"chat": _raw(CHAT_V1), "embed": _raw(EMBED), "rerank": _raw(RERANK)}),
+        # What the methods above go through, and ``with_raw_response`` is. Not ``embed`` of version 1, for its threads.
+        *methods(_RAW_V1, "RawBaseCohere", {"chat": _raw(CHAT_V1), "rerank": _raw(RERANK)}),
         *methods(_RAW_V2, "RawV2Client", {"chat": _raw(CHAT), "embed": _raw(EMBED), "rerank": _raw(RERANK)}),
         Target(_V1, "BaseCohere.chat_stream", CHAT_STREAM_V1, is_async=False),
         Target(_V1, "AsyncBaseCohere.chat_stream", CHAT_STREAM_V1, is_async=True, generates=True),
