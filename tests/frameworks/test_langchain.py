@@ -248,6 +248,8 @@ async def test_without_content(spans: Spans, model: Any) -> None:
     tool = named(spans, "execute_tool whisper")
     assert not {attr.GEN_AI_TOOL_CALL_ARGUMENTS, attr.GEN_AI_TOOL_CALL_RESULT} & tool.attributes.keys()
     assert tool[attr.GEN_AI_TOOL_NAME] == "whisper"
+    await agent(model, failing(True), name="A").ainvoke(prompt("Hello"))
+    assert "aris" not in "".join(span.to_json() for span in spans.all)
 
 
 async def test_redacted(tracer_provider: TracerProvider, spans: Spans, model: Any) -> None:

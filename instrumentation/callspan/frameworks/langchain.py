@@ -235,12 +235,12 @@ class Callbacks:
 
 def _read_result(output: Any, span: Span) -> None:
     """The result of a tool: a message to the model, or what the tool returned if no model asked for it."""
-    result = getattr(output, "content", output)
+    result = content(getattr(output, "content", output))
     # Before 1.0 only the message tells which call it answers.
     call_id = getattr(output, "tool_call_id", None)
-    set_given(span, {attr.GEN_AI_TOOL_CALL_ID: call_id, attr.GEN_AI_TOOL_CALL_RESULT: content(result)})
+    set_given(span, {attr.GEN_AI_TOOL_CALL_ID: call_id, attr.GEN_AI_TOOL_CALL_RESULT: result})
     if getattr(output, "status", None) == "error":
-        mark_failed(span, result if isinstance(result, str) else None)
+        mark_failed(span, result)
 
 
 def _is_no_failure(error: BaseException) -> bool:

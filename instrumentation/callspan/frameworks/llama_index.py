@@ -50,9 +50,10 @@ class Observer:
         """It has returned, or raised."""
         try:
             if (span := self._runs.recording(key)) is not None and _is(result, "ToolOutput"):
-                set_given(span, {attr.GEN_AI_TOOL_CALL_RESULT: content(result.content)})
+                said = content(result.content)
+                set_given(span, {attr.GEN_AI_TOOL_CALL_RESULT: said})
                 if result.is_error:
-                    mark_failed(span, result.content)
+                    mark_failed(span, said)
         finally:
             self._runs.end(key, error)
 
