@@ -114,7 +114,7 @@ async def collect(stream: Any, limit: int | None = None) -> list[Any]:
 
 
 async def collect_garbage(spans: Spans, count: int = 1) -> None:
-    """Collect until so many spans are there, and let the event loop close the async generators that the collector found."""
+    """Collect until so many spans are there; the event loop closes the async generators that the collector found."""
     for _ in range(6):  # each may hold another
         gc.collect()
         await asyncio.sleep(0)
