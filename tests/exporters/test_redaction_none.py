@@ -244,6 +244,8 @@ def test_every_attribute_of_ours_is_decided() -> None:
         "gen_ai.request.stop_sequences",
         "gen_ai.system_instructions",
         "gen_ai.token.type",
+        "gen_ai.tool.description",
+        "callspan.raw_request",
         "callspan.request.parameters",
         "callspan.response.content",
     }

@@ -76,12 +76,8 @@ def replayed(
     All must be right: the application sees the same, and ``differences(exchange, span, error)`` finds none.
     """
 
-    async def problems(exchange: dict[str, Any], way: str, call: Any, differences: Any) -> list[str]:
-        uninstrument()
-        expected = await call(exchange, way)
-        instrument(tracer_provider=tracer_provider)
-        exported.exporter.clear()
-        *seen, error = await call(exchange, way)
+    def problems(exchange: dict[str, Any], expected: Any, outcome: Any, differences: Any) -> list[str]:
+        *seen, error = outcome
         found = [] if seen == list(expected[:-1]) else ["the application sees a difference"]
         if repr(error) != repr(expected[-1]):
             found.append(f"error {error!r}, not {expected[-1]!r}")
@@ -89,7 +85,14 @@ def replayed(
         return found
 
     async def run(exchanges: list[dict[str, Any]], way: str, call: Any, differences: Any) -> None:
-        wrong = {each["name"]: await problems(each, way, call, differences) for each in exchanges}
+        uninstrument()
+        without = [await call(each, way) for each in exchanges]
+        instrument(tracer_provider=tracer_provider)
+        wrong = {}
+        for each, expected in zip(exchanges, without, strict=True):
+            exported.exporter.clear()
+            outcome = await call(each, way)
+            wrong[each["name"]] = problems(each, expected, outcome, differences)
         wrong = {name: found for name, found in wrong.items() if found}
         for each in exchanges:
             record_property(WRONG if each["name"] in wrong else RIGHT, each["name"])

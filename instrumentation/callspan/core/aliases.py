@@ -38,7 +38,7 @@ def wrap(function: Any, wrapper: Wrapper, name: str) -> Any:
 def redirect(pairs: Iterable[tuple[Any, Any]]) -> None:
     """Let every module-level name for the first of a pair name the second: ``from litellm import completion``, earlier.
 
-    One pass over all loaded modules, some ten milliseconds in a large process.
+    One pass over all loaded modules, some milliseconds in a large process.
     """
     replacements = {id(old): (old, new) for old, new in pairs}
     if not replacements:
@@ -47,6 +47,8 @@ def redirect(pairs: Iterable[tuple[Any, Any]]) -> None:
         if not isinstance(module, ModuleType):
             continue
         names = vars(module)
+        if replacements.keys().isdisjoint(map(id, list(names.values()))):  # nearly every module
+            continue
         found = [(name, value) for name, value in list(names.items()) if id(value) in replacements]
         for name, value in found:
             old, new = replacements[id(value)]
