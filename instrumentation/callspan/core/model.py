@@ -178,6 +178,7 @@ class Client:
         plugins: where to register.
         package: the module whose import shows that the library is used; by default its targets' topmost. None: no
             import shows that, since most of its users call no model.
+        distribution: the package whose version counts; by default the one of the library's name.
         newest: the newest major version that callspan was made for; a newer one is tried, see `callspan.core.versions`.
     """
 
@@ -198,6 +199,7 @@ class Client:
     hooks: tuple[Hook, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     package: str | None = ""
+    distribution: str = ""
     newest: int | None = None
 
 

@@ -15,13 +15,18 @@ _reported: set[str] = set()  # clients
 
 def is_unknown(client: Client) -> bool:
     """Whether the installed version has a major number above those that callspan was made for."""
-    major = installed(client.name).partition(".")[0]
+    major = installed(client).partition(".")[0]
     return client.newest is not None and major.isdecimal() and int(major) > client.newest
 
 
+def installed(client: Client) -> str:
+    """The version of the library that is installed; empty if it is not."""
+    return version_of(client.distribution or client.name)
+
+
 @lru_cache(maxsize=64)  # reading it takes a while, and it stays
-def installed(name: str) -> str:
-    """The version of a library that is installed, by its import name; empty if it has none."""
+def version_of(name: str) -> str:
+    """The version of an installed package; empty if it is not."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -51,7 +56,7 @@ def report_absent(client: Client, place: str) -> None:
         "callspan: %s %s is newer than the versions that callspan knows (up to %s.x): calls of %s are not recorded;"
         " callspan doctor lists whatever else is not",
         client.name,
-        installed(client.name),
+        installed(client),
         client.newest,
         place,
     )

@@ -292,4 +292,5 @@ CLIENT = Client(
     ),
     plugins=(Plugin("langchain_core.tracers.context", "register_configure_hook", _switch.turn_on, _switch.turn_off),),
     package=None,
+    distribution="langchain-core",
 )

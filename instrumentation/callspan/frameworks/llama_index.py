@@ -127,4 +127,9 @@ def _unplug() -> None:
     dispatcher.span_handlers = [each for each in dispatcher.span_handlers if not isinstance(each, Handler)]
 
 
-CLIENT = Client(name=_NAME, plugins=(Plugin(_MODULE, "get_dispatcher", _plug, _unplug),), package=None)
+CLIENT = Client(
+    name=_NAME,
+    plugins=(Plugin(_MODULE, "get_dispatcher", _plug, _unplug),),
+    package=None,
+    distribution="llama-index-core",
+)

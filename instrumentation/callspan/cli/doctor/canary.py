@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
 
 from callspan.cli.doctor.canary_calls import Mark, make_call, marks
-from callspan.cli.doctor.clients import installed_version
 from callspan.cli.fake_openai import FakeOpenAI
+from callspan.core import versions
 from callspan.setup.configuration import flush
 from callspan.setup.installation import Pipeline
 from callspan.setup.policies import policy_for
@@ -87,7 +87,7 @@ def run(pipelines: Sequence[Pipeline], settings: Settings) -> CanaryResult:
         pipelines: those in force; their exporters are tapped for good.
         settings: of the process.
     """
-    if installed_version("openai") is None:
+    if not versions.version_of("openai"):
         return CanaryResult(failed={"all": "openai is not installed; pip install 'callspan[openai]'"})
     sent = [_tap(pipeline.exporter) for pipeline in pipelines]
     made, failed = marks(), {}

@@ -93,7 +93,7 @@ def other_instrumentations() -> list[EntryPoint]:
 
 
 def _state(client: Client, *, enabled: bool) -> ClientState:
-    installed = installed_version(client.name)
+    installed = versions.installed(client) or None
     points: tuple[Target | Plugin, ...] = (*client.targets, *client.plugins)
     if installed is not None and enabled:
         _load(point.module for point in points)
@@ -133,8 +133,3 @@ def _load(modules: Iterable[str]) -> None:
             importlib.import_module(module)
         except ImportError:  # noqa: PERF203 - not every version of a client has every module; the result is in `absent`
             continue
-
-
-def installed_version(package: str) -> str | None:
-    """The version of an installed package."""
-    return versions.installed(package) or None

@@ -14,7 +14,7 @@ from callspan.cli import output
 from callspan.cli.doctor import canary, clients, render, sinks
 from callspan.cli.doctor.report import Report, effective
 from callspan.cli.errors import CommandError
-from callspan.core import guard
+from callspan.core import guard, versions
 from callspan.distro import pre_instrument
 from callspan.setup import sdk
 from callspan.setup.installation import Installation, installed
@@ -109,7 +109,7 @@ def _shut_down(now: Installation | None) -> None:
 
 
 def _versions() -> dict[str, str | None]:
-    return {"python": platform.python_version(), **{name: clients.installed_version(name) for name in _PACKAGES}}
+    return {"python": platform.python_version(), **{name: versions.version_of(name) or None for name in _PACKAGES}}
 
 
 @contextmanager
