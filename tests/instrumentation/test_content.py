@@ -354,7 +354,9 @@ def test_every_parameter_is_kept(client: OpenAI, spans: Spans) -> None:
     transport: Any = {"timeout": 5, "extra_headers": {"x-mine": "1"}, "extra_query": {"q": "1"}}
     extra: Any = {"extra_body": {"top_k": 40, "min_p": 0.1}}
     client.chat.completions.create(model=MODEL, messages=user("Hi"), **arguments, **transport, **extra)
-    assert spans.one().parameters == {**arguments, **extra["extra_body"]}
+    span = spans.one()
+    assert span.parameters == {**arguments, "min_p": 0.1}
+    assert span[attr.GEN_AI_REQUEST_TOP_K] == 40
 
 
 @pytest.mark.parametrize("place", ["metadata", "extra_body"])

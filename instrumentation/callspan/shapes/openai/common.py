@@ -37,7 +37,11 @@ def read_parameters(call: Call, parameters: Parameters, names: Mapping[str, str]
             rest[name] = value
     if (extra_body := parameters.get("extra_body")) is not None and isinstance(extra_body, Mapping):
         call.add_metadata(extra_body.get("metadata"))
-        rest.update((name, value) for name, value in extra_body.items() if name != "metadata")
+        for name, value in extra_body.items():
+            if (attribute := names.get(name)) is not None:
+                attributes[attribute] = value
+            elif name != "metadata":
+                rest[name] = value
     call.add_metadata(parameters.get("metadata"))
     if (user := parameters.get("user")) is not None:
         attributes.setdefault(attr.CALLSPAN_USER, user)
