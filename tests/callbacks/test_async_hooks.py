@@ -48,11 +48,12 @@ async def test_hooks_of_several_calls_run_side_by_side(
 ) -> None:
     """Hooks that wait for one another: all are under way at once, on one loop, which is not the application's."""
     loops: list[Any] = []
-    four_are_waiting, all_are_here = threading.Event(), asyncio.Event()
+    first_is_here, four_are_waiting, all_are_here = threading.Event(), threading.Event(), asyncio.Event()
 
     async def together(kwargs: Any, completion_response: Any, start_time: Any, end_time: Any) -> None:
         loops.append(asyncio.get_running_loop())
         if len(loops) == 1:  # holds up the worker while the other calls are made
+            first_is_here.set()
             await asyncio.to_thread(four_are_waiting.wait, 10)
             return
         if len(loops) == 5:
@@ -60,7 +61,9 @@ async def test_hooks_of_several_calls_run_side_by_side(
         await all_are_here.wait()
 
     configure(success_callback=[together])
-    for _ in range(5):
+    await chat(async_client)
+    assert await asyncio.to_thread(first_is_here.wait, 10)
+    for _ in range(4):
         await chat(async_client)
     four_are_waiting.set()
     report = await asyncio.to_thread(callspan.flush, 10)
