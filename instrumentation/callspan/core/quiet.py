@@ -19,13 +19,12 @@ from typing import Any
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,  # the API exports only what reads it
     Context,
-    attach,
     create_key,
-    detach,
     get_current,
 )
 
 from callspan.core import state, util_genai
+from callspan.core.contexts import await_in, run_in
 from callspan.core.model import Hook
 
 # Marks the context inside a call: what runs beneath it (a parse() that calls create(), a client under a client) is
@@ -80,7 +79,7 @@ def leading(module: str, *paths: str) -> tuple[Hook, ...]:
 def _lead(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if state.telemetry is None:
         return wrapped(*args, **kwargs)
-    return _run_in(util_genai.marked(get_current()), wrapped, args, kwargs)
+    return run_in(util_genai.marked(get_current()), wrapped, args, kwargs)
 
 
 async def _async_lead(
@@ -88,13 +87,13 @@ async def _async_lead(
 ) -> Any:
     if state.telemetry is None:
         return await wrapped(*args, **kwargs)
-    return await _await_in(util_genai.marked(get_current()), wrapped, args, kwargs)
+    return await await_in(util_genai.marked(get_current()), wrapped, args, kwargs)
 
 
 def _aloud(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if (context := _without_quiet()) is None:
         return wrapped(*args, **kwargs)
-    return _run_in(context, wrapped, args, kwargs)
+    return run_in(context, wrapped, args, kwargs)
 
 
 async def _async_aloud(
@@ -102,30 +101,7 @@ async def _async_aloud(
 ) -> Any:
     if (context := _without_quiet()) is None:
         return await wrapped(*args, **kwargs)
-    return await _await_in(context, wrapped, args, kwargs)
-
-
-def _run_in(context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    token = attach(context)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        detach(token)
-
-
-async def _await_in(
-    context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    token = attach(context)
-    try:
-        result = await function(*args, **kwargs)
-    except GeneratorExit:  # thrown away, perhaps from another context, where detach() would complain
-        raise
-    except BaseException:
-        detach(token)
-        raise
-    detach(token)
-    return result
+    return await await_in(context, wrapped, args, kwargs)
 
 
 def _without_quiet() -> Context | None:

@@ -14,6 +14,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from callspan.call_context import current_context, here, said_of
 from callspan.core import call_ids, enclosing, guard, held, outgoing, quiet, raw, runs, state, util_genai
 from callspan.core.call import Call, Unrecorded
+from callspan.core.contexts import await_in
 from callspan.core.deferred import origin_of
 from callspan.core.model import Choice, Client, Operation, Parameters, Wrapper
 from callspan.core.propagation import inject
@@ -65,19 +66,12 @@ async def run_async(
     call: Call | Unrecorded, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """`run`, async."""
-    token = attach(quiet.quiet(call.context) if call.quiet else call.context)
+    context = quiet.quiet(call.context) if call.quiet else call.context
     try:
-        result = await function(*args, **kwargs)
-    except GeneratorExit as error:
-        # The coroutine is being thrown away, perhaps from another context, where detach() would complain.
-        call.fail(error)
-        raise
+        return await await_in(context, function, args, kwargs)
     except BaseException as error:
-        detach(token)
         call.fail(error)
         raise
-    detach(token)
-    return result
 
 
 def choosing_wrapper(client: Client, choose: Choice, *, is_async: bool) -> Wrapper:

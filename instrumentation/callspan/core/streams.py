@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any
 
 import wrapt
-from opentelemetry.context import attach, detach
 
 from callspan.core import guard
 from callspan.core.call import Call
+from callspan.core.contexts import await_in, run_in
 from callspan.core.model import Accumulator
 
 # Without ``__iter__`` where there is a choice (wrapt 2): an async stream must not pass for an iterable. Any: the type
@@ -53,27 +53,15 @@ def feeder(call: Call, accumulator: Accumulator) -> Callable[[Any], None]:
     return take_and_tell if call.listeners else take
 
 
+# A generator sends its request with its first chunk, and what it does belongs beneath the span.
 def _first(stream: Iterator[Any], call: Call) -> Any:
-    """The first chunk. A generator sends its request only now, and what it does belongs beneath the span."""
-    token = attach(call.context)
-    try:
-        return next(stream, _END)
-    finally:
-        detach(token)
+    """The first chunk."""
+    return run_in(call.context, next, (stream, _END), {})
 
 
 async def _async_first(stream: AsyncIterator[Any], call: Call) -> Any:
     """`_first`, async."""
-    token = attach(call.context)
-    try:
-        chunk = await anext(stream, _END)
-    except GeneratorExit:  # thrown away, perhaps from another context, where detach() would complain
-        raise
-    except BaseException:
-        detach(token)
-        raise
-    detach(token)
-    return chunk
+    return await await_in(call.context, anext, (stream, _END), {})
 
 
 def _chunks(stream: Iterator[Any], call: Call, accumulator: Accumulator) -> Iterator[Any]:
